@@ -1,0 +1,284 @@
+"""What a user holds: a client, which wires transport, store, registry, listener and poller together, and the orders it hands out."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Generic, Self
+
+from callfire_async._version import __version__
+from callfire_async.errors import ClosedError, ConfigurationError, OrderFailedError, OrderTimeoutError
+from callfire_async.orders import Outcome
+from callfire_async.poller import Poller, PollPolicy
+from callfire_async.providers import S
+from callfire_async.registry import Registry, Stats
+from callfire_async.stores import Phase, Record, Scope, open_store
+from callfire_async.submission import InDoubt, Submissions
+from callfire_async.transport import Transport
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Generator, Mapping
+    from types import TracebackType
+
+    import httpx
+
+    from callfire_async.listener import Listener
+    from callfire_async.orders import Content
+    from callfire_async.providers import Provider
+    from callfire_async.registry import Source, Tracked
+    from callfire_async.stores import Store
+
+CLOSING: float = 10.0
+"""Seconds that closing waits for purchases under way; one that is not answered by then is in doubt."""
+
+CLOSING_POLLS: float = 0.2
+"""Seconds that closing waits for questions under way. Their answers would only be news."""
+
+
+class Order(Generic[S]):
+    """One order. `await order` waits for its end.
+
+    Cancelling or timing out a wait never cancels the order, nor anyone else's wait.
+    """
+
+    __slots__ = ("_client", "_tracked")
+
+    def __init__(self, client: OrderClient[S], tracked: Tracked[S]) -> None:
+        self._client = client
+        self._tracked = tracked
+
+    def __repr__(self) -> str:
+        status = "no news yet" if self.latest is None else self.latest.status
+        return f"<Order {self.id} key={self.key!r} {status}>"
+
+    @property
+    def id(self) -> str:
+        """The provider's id, as text."""
+        return self._tracked.order_id
+
+    @property
+    def key(self) -> str:
+        """The caller's own name for the purchase, or a generated one."""
+        return self._tracked.key
+
+    @property
+    def latest(self) -> S | None:
+        """The last state seen, without asking; None before the first news."""
+        return self._tracked.latest
+
+    @property
+    def outcome(self) -> Outcome:
+        """What the last state means; PENDING before the first news."""
+        return Outcome.PENDING if self.latest is None else self.latest.outcome
+
+    @property
+    def settled_by(self) -> Source | None:
+        """What brought the final word: the answer to the purchase, a postback (confirmed by a question), a poll, or the store; None while open."""
+        return self._tracked.settled_by
+
+    def done(self) -> bool:
+        """Whether the final word is in."""
+        return self._tracked.done
+
+    async def result(self, *, timeout: float | None = None) -> S:  # noqa: ASYNC109 - its error carries the order
+        """The final state, within `timeout` seconds of waiting in all.
+
+        Raises OrderFailedError on a bad end and OrderTimeoutError when the time is up. What keeps the client from learning more
+        (AuthenticationError, PermissionDeniedError, NotFoundError, ClosedError) ends the wait as well; the order stays open,
+        and waiting again asks again.
+        """
+        try:
+            async with asyncio.timeout(timeout) as limit:
+                await self._client._ask_again(self._tracked)  # noqa: SLF001 - an order is its client's other half
+                state = await self._tracked.settled()
+        except TimeoutError as exc:
+            if not limit.expired():
+                raise
+            last = "nothing was heard of it yet" if self.latest is None else f"its last status is {self.latest.status}"
+            raise OrderTimeoutError(
+                f"Order {self.id} did not end within {timeout:g} seconds; {last}. It goes on, and can be awaited again.",
+                key=self.key,
+                order=self,
+            ) from exc
+        if state.outcome is Outcome.FAILED:
+            raise OrderFailedError(
+                f"Order {self.id} ended as {state.status}, with {len(state.numbers)} numbers acquired.",
+                key=self.key,
+                state=state,
+            )
+        return state
+
+    def __await__(self) -> Generator[object, None, S]:
+        return self.result().__await__()
+
+    def updates(self) -> AsyncIterator[S]:
+        """Each change once, beginning with the present state and ending after the final one; a late reader still gets the final one."""
+        return self._tracked.states()
+
+    async def refresh(self) -> S:
+        """Ask the provider now, or as soon as the once-a-second rule allows. Raises what the answer stands for."""
+        return await self._client._ask(self.id)  # noqa: SLF001
+
+
+class OrderClient(Generic[S]):
+    """What the clients of all providers share. Use it by `async with`, which starts and stops everything.
+
+    `store` is an address such as "memory:", opened and closed here, or a Store that you opened. A `listener` is started and stopped with the
+    client and may serve several. Postbacks are unsigned, so each is only a reason to ask; with `trust_postbacks` its body is the answer.
+    `timeout` counts seconds. `max_retries` is how often a request is sent again that surely never arrived (connection refused, 429); a purchase
+    whose fate is unknown is never sent again. With `http`, a client of yours carries the requests, stays open, and its pool decides
+    which connection a purchase rides on; without, each purchase opens its own.
+    """
+
+    def __init__(
+        self,
+        provider: Provider[S],
+        account: str,
+        *,
+        base_url: str,
+        headers: Mapping[str, str],
+        store: Store | str = "memory:",
+        listener: Listener | None = None,
+        trust_postbacks: bool = False,
+        poll: PollPolicy | None = None,
+        timeout: float = 30.0,
+        max_retries: int = 2,
+        http: httpx.AsyncClient | None = None,
+    ) -> None:
+        if not 0 < timeout <= 3600:
+            raise ConfigurationError(f"timeout={timeout!r} must be a number of seconds above 0 and up to an hour.")
+        if isinstance(max_retries, bool) or not isinstance(max_retries, int) or max_retries < 0:
+            raise ConfigurationError(f"max_retries={max_retries!r} must be a whole number of at least 0.")
+        policy = poll or PollPolicy()
+        scope = Scope(provider.name, account)
+        self._scope = scope
+        self._provider = provider
+        self._owned_store, self._store = _owned(store)
+        self._listener = listener
+        self._trust = trust_postbacks
+        self._transport = Transport(
+            base_url, headers={"User-Agent": f"callfire-async/{__version__}", **headers}, timeout=timeout, http=http
+        )
+        self._registry = Registry(self._store, scope, provider)
+        self._poller = Poller(
+            store=self._store,
+            scope=scope,
+            provider=provider,
+            transport=self._transport,
+            registry=self._registry,
+            policy=policy,
+        )
+        self._submissions = Submissions(
+            store=self._store,
+            scope=scope,
+            provider=provider,
+            transport=self._transport,
+            registry=self._registry,
+            ask_in=policy.first(listening=listener is not None),
+            rest=policy.min_interval,
+            max_retries=max_retries,
+        )
+        self._running: AsyncExitStack | None = None
+        self._closed = False
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._scope.account!r} at {self._transport.base_url}>"
+
+    async def __aenter__(self) -> Self:
+        if self._running is not None or self._closed:
+            raise ConfigurationError("A client is opened once; make a new one with the same store to go on.")
+        async with AsyncExitStack() as stack:
+            if self._owned_store is not None:
+                await stack.enter_async_context(self._owned_store)
+            stack.push_async_callback(self._transport.aclose)
+            await self._transport.start()
+            stack.callback(self._registry.close)
+            for record in await self._store.in_phase(self._scope, Phase.OPEN):
+                await self._registry.track(record)
+            self._poller.start()
+            stack.push_async_callback(self._poller.aclose, patience=CLOSING_POLLS)
+            if self._listener is not None:
+                self._listener.add(self)
+                stack.push_async_callback(self._listener.remove, self)
+                await self._listener.start()
+            stack.push_async_callback(self._submissions.aclose, patience=CLOSING)
+            self._running = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Stop. Purchases under way get ten seconds to end, waits end with ClosedError, open orders stay in the store. Calling it again does nothing."""
+        self._closed = True
+        running, self._running = self._running, None
+        if running is not None:
+            await running.aclose()
+
+    async def attach(self, order_id: str | int) -> Order[S]:
+        """Follow an order that was placed elsewhere. Whether the provider knows it shows when it is asked."""
+        self._must_run()
+        self._provider.encode_status(str(order_id))  # refuses an impossible id
+        record = Record(
+            scope=self._scope,
+            key=secrets.token_hex(8),
+            content={},
+            phase=Phase.OPEN,
+            submitted_at=datetime.now(UTC),
+            order_id=str(order_id),
+        )
+        return Order(self, await self._registry.track(await self._store.attach(record)))
+
+    async def pending(self) -> list[Order[S]]:
+        """The open orders of this account, those of an earlier run included, oldest first."""
+        self._must_run()
+        records = await self._store.in_phase(self._scope, Phase.OPEN)
+        return [Order(self, await self._registry.track(record)) for record in records]
+
+    async def in_doubt(self) -> list[InDoubt]:
+        """Submissions of unknown fate, oldest first. None of them is ever sent again by itself."""
+        self._must_run()
+        records = await self._store.in_phase(self._scope, Phase.IN_DOUBT)
+        return [InDoubt(key=r.key, request=r.content, submitted_at=r.submitted_at) for r in records]
+
+    def stats(self) -> Stats:
+        """What was counted since the client was opened."""
+        refused = 0 if self._listener is None else self._listener.refused
+        return Stats(**self._registry.tally, postbacks_refused=refused)
+
+    async def hear(self, headers: Mapping[str, str], body: bytes) -> None:
+        """Take in what arrived at the listener under this client's address. ProtocolError where it cannot be read."""
+        await self._registry.hear(self._provider.decode_postback(headers, body), trust=self._trust)
+
+    async def _buy(self, content: Content, key: str | None) -> Order[S]:
+        self._must_run()
+        return Order(self, await self._submissions.buy(content, key))
+
+    async def _ask(self, order_id: str) -> S:
+        self._must_run()
+        self._provider.encode_status(order_id)  # refuses an impossible id here, where its caller sees it
+        return await self._poller.ask(order_id)
+
+    async def _ask_again(self, tracked: Tracked[S]) -> None:
+        """Someone waits anew for an order nobody asked about any more."""
+        if tracked.trouble is not None and self._running is not None and not tracked.done:
+            tracked.trouble = None
+            await self._poller.hasten(tracked.order_id)
+
+    def _must_run(self) -> None:
+        if self._closed:
+            raise ClosedError("The client is closed. Nothing was sent.")
+        if self._running is None:
+            raise ConfigurationError("The client is not open: use it inside 'async with'. Nothing was sent.")
+
+
+def _owned(store: Store | str) -> tuple[Store | None, Store]:
+    """The store to open and close, if it is ours, and the store to use."""
+    if isinstance(store, str):
+        opened = open_store(store)
+        return opened, opened
+    return None, store

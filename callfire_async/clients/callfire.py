@@ -1,0 +1,95 @@
+"""CallFire API 1.1."""
+
+from __future__ import annotations
+
+import base64
+import os
+from typing import TYPE_CHECKING
+
+from callfire_async.clients import Order, OrderClient
+from callfire_async.errors import ConfigurationError
+from callfire_async.orders import NumberOrder, Region
+from callfire_async.providers.callfire import CallFireProvider, order_content
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    import httpx
+
+    from callfire_async.listener import Listener
+    from callfire_async.orders import Outcome
+    from callfire_async.poller import PollPolicy
+    from callfire_async.stores import Store
+
+
+class CallFire(OrderClient[NumberOrder]):
+    """CallFire API 1.1: order numbers and keywords, and await them.
+
+    `login` and `password` are the generated API credentials, not those of the website (CallFire's security guide); they default to the
+    environment's CALLFIRE_LOGIN and CALLFIRE_PASSWORD. `outcomes` corrects what a status means, which is inferred for all but FINISHED,
+    ERRORED and PROCESSING: {"VOID": Outcome.FINISHED}. The other parameters are those of OrderClient.
+    """
+
+    def __init__(
+        self,
+        login: str | None = None,
+        password: str | None = None,
+        *,
+        base_url: str = "https://www.callfire.com/api/1.1/rest",
+        store: Store | str = "memory:",
+        listener: Listener | None = None,
+        trust_postbacks: bool = False,
+        poll: PollPolicy | None = None,
+        timeout: float = 30.0,
+        max_retries: int = 2,
+        http: httpx.AsyncClient | None = None,
+        outcomes: Mapping[str, Outcome] | None = None,
+    ) -> None:
+        login = login or os.environ.get("CALLFIRE_LOGIN")
+        password = password or os.environ.get("CALLFIRE_PASSWORD")
+        if not login or not password or ":" in login:
+            raise ConfigurationError(
+                "CallFire needs an API login (without a colon) and password: pass them, or set CALLFIRE_LOGIN and CALLFIRE_PASSWORD. "
+                "They are generated on CallFire's developer page; the ones of the website do not work."
+            )
+        credentials = base64.b64encode(f"{login}:{password}".encode()).decode()
+        super().__init__(
+            CallFireProvider(outcomes),
+            login,
+            base_url=base_url,
+            headers={"Authorization": f"Basic {credentials}"},
+            store=store,
+            listener=listener,
+            trust_postbacks=trust_postbacks,
+            poll=poll,
+            timeout=timeout,
+            max_retries=max_retries,
+            http=http,
+        )
+
+    async def order(
+        self,
+        *,
+        numbers: Iterable[str] = (),
+        keywords: Iterable[str] = (),
+        local: int = 0,
+        toll_free: int = 0,
+        region: Region | None = None,
+        key: str | None = None,
+    ) -> Order[NumberOrder]:
+        """Buy numbers and keywords. It returns once CallFire has accepted the order; await what it returns for the end.
+
+        `numbers` are bought as named, in any spelling of a 1 and ten digits; `keywords` are 1 to 64 letters and digits; `local` and `toll_free`
+        are how many CallFire may choose, local ones in `region`. `key` is your own name for the purchase: the same key in the same store gives
+        back the same order and buys nothing.
+
+        Raises InvalidOrderError, before anything is sent, for arguments that cannot be an order; OrderInDoubtError where the order may or
+        may not have been placed (it is not sent again); an APIError where CallFire refused; TransportError where it surely was not sent.
+        Cancelling it while the request is out does not stop the purchase: it shows up in `pending()`.
+        """
+        content = order_content(numbers=numbers, keywords=keywords, local=local, toll_free=toll_free, region=region)
+        return await self._buy(content, key)
+
+    async def get_order(self, order_id: str | int) -> NumberOrder:
+        """The order as CallFire describes it now, whoever placed it. It waits where the once-a-second rule demands it."""
+        return await self._ask(str(order_id))

@@ -1,0 +1,99 @@
+"""Orders to bytes and back, without I/O: one file per provider, and the protocol a fourth one would implement."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
+
+from callfire_async.errors import APIError, api_error
+from callfire_async.orders import OrderState
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from callfire_async.orders import Content
+
+__all__ = ["Postback", "Provider", "Receipt", "Reply", "Request", "S", "refusal"]
+
+S = TypeVar("S", bound=OrderState)
+S_co = TypeVar("S_co", bound=OrderState, covariant=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """A request before it is bound to a server: credentials, timeouts and connections are the transport's."""
+
+    method: str
+    #: Relative to the provider's base URL, beginning with a slash, query included.
+    path: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    #: Not shown: for some providers it holds a secret callback address.
+    body: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """A complete answer."""
+
+    status: int
+    #: Names in lower case.
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt(Generic[S_co]):
+    """What the answer to a purchase tells."""
+
+    order_id: str
+    #: The order's state, where the answer already describes it; it may be final.
+    state: S_co | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Postback(Generic[S_co]):
+    """What arrived at the listener, before anyone believes it."""
+
+    #: The order it speaks of; None for any other notification.
+    order_id: str | None = None
+    #: The state it claims, where it is complete.
+    state: S_co | None = None
+
+
+class Provider(Protocol[S]):
+    """Everything the library must know of a provider. All methods are pure: they neither wait nor remember."""
+
+    @property
+    def name(self) -> str:
+        """A short, lasting name; stored with every order."""
+
+    def encode_order(self, content: Content) -> Request:
+        """The purchase. `content` was checked before and is what the store keeps."""
+
+    def decode_receipt(self, reply: Reply) -> Receipt[S]:
+        """The answer to a purchase. Raises APIError for a refusal and ProtocolError for an answer that cannot be read."""
+
+    def encode_status(self, order_id: str) -> Request:
+        """The question how an order stands."""
+
+    def decode_status(self, reply: Reply) -> S:
+        """Its answer; raises as `decode_receipt` does."""
+
+    def decode_postback(self, headers: Mapping[str, str], body: bytes) -> Postback[S]:
+        """An unauthenticated body from the network, at most as long as the listener allows; ProtocolError where it cannot be read."""
+
+    def dump(self, state: S) -> str:
+        """A state as text, for the store."""
+
+    def load(self, text: str) -> S:
+        """The state that `dump` wrote, in this version or an earlier one."""
+
+
+SUCCESS: Final = range(200, 300)
+
+
+def refusal(reply: Reply, message: str) -> APIError:
+    """The exception for an answer outside 2xx, `Retry-After` included where it counts seconds."""
+    header = reply.headers.get("retry-after", "")
+    retry_after = float(header) if header.isascii() and header.isdigit() else None
+    return api_error(reply.status, message, retry_after=retry_after)

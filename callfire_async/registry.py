@@ -1,0 +1,263 @@
+"""Orders and those who wait for them: the one place where news arrives, is written down and is passed on, in that order."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import Counter, OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Generic, Literal, TypeAlias, cast
+
+from callfire_async.errors import ClosedError
+from callfire_async.providers import S
+from callfire_async.stores import Phase
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from callfire_async.errors import Error
+    from callfire_async.providers import Postback, Provider
+    from callfire_async.stores import Record, Scope, Store
+
+logger = logging.getLogger("callfire_async.registry")
+
+Source: TypeAlias = Literal["create", "postback", "poll", "store"]
+
+EARLY_KEPT: Final = 1_024
+EARLY_FOR: Final = 60.0
+"""Postbacks whose order nobody knows are kept, so many and so many seconds, because one may overtake the answer that names its order."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stats:
+    """What a client has counted since it was opened."""
+
+    #: Orders the provider accepted here.
+    placed: int = 0
+    #: Submissions of unknown fate.
+    in_doubt: int = 0
+    settled_by_create: int = 0
+    settled_by_postback: int = 0
+    settled_by_poll: int = 0
+    #: Found settled in the store.
+    settled_by_store: int = 0
+    #: Calls about orders, those of `refresh()` and `get_order()` included.
+    polls: int = 0
+    #: Calls that brought no state.
+    poll_errors: int = 0
+    #: Postbacks about an open order.
+    postbacks_accepted: int = 0
+    #: Postbacks about an order that had ended.
+    postbacks_duplicate: int = 0
+    #: Postbacks about no order known here, and other notifications.
+    postbacks_unknown: int = 0
+    #: Postbacks that overtook the answer naming their order.
+    postbacks_early: int = 0
+    #: Bodies that were not accepted: wrong address, too large, too slow, unreadable.
+    postbacks_refused: int = 0
+
+
+class Tracked(Generic[S]):
+    """One order as this process follows it."""
+
+    __slots__ = ("_changed", "_readers", "hinted", "key", "latest", "order_id", "settled_by", "trouble")
+
+    def __init__(self, key: str, order_id: str) -> None:
+        self.key = key
+        self.order_id = order_id
+        self.latest: S | None = None
+        #: Where the final state came from; None while the order is open.
+        self.settled_by: Source | None = None
+        #: Why nobody can learn more at the moment: wrong credentials, an id the provider does not know, a closed client.
+        self.trouble: Error | None = None
+        #: A postback has asked for the next question.
+        self.hinted = False
+        self._changed: asyncio.Future[None] | None = None  # only for those who wait: most orders have none
+        self._readers: set[asyncio.Queue[S | None]] | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether the final word is in."""
+        return self.settled_by is not None
+
+    def learn(self, state: S, settled_by: Source | None) -> None:
+        """Take in a state that is written down already."""
+        self.latest, self.settled_by, self.trouble = state, settled_by, None
+        for reader in self._readers or ():
+            reader.put_nowait(state)
+        if settled_by is not None:
+            self._wake()
+
+    def stumble(self, trouble: Error) -> None:
+        """Tell everyone who waits that nothing more can be learned for now."""
+        self.trouble = trouble
+        self._wake()
+
+    def _wake(self) -> None:
+        for reader in self._readers or ():
+            reader.put_nowait(None)
+        if self._changed is not None and not self._changed.done():
+            self._changed.set_result(None)
+        self._changed = None
+
+    async def settled(self) -> S:
+        """The final state. Raises the trouble, if there is some. Cancelling this touches no other waiter."""
+        while not self.done:
+            if self.trouble is not None:
+                raise self.trouble.with_traceback(None)
+            if self._changed is None:
+                self._changed = asyncio.get_running_loop().create_future()
+            await asyncio.shield(self._changed)
+        return cast("S", self.latest)
+
+    async def states(self) -> AsyncIterator[S]:
+        """Each state from the present one on, the final one last."""
+        news: asyncio.Queue[S | None] = asyncio.Queue()
+        self._readers = self._readers or set()
+        self._readers.add(news)
+        try:
+            if self.latest is not None:
+                yield self.latest
+            while not (self.done and news.empty()):
+                if self.trouble is not None and news.empty():
+                    raise self.trouble.with_traceback(None)
+                if (state := await news.get()) is not None:
+                    yield state
+        finally:
+            self._readers.discard(news)
+
+
+class Registry(Generic[S]):
+    """The orders one client follows."""
+
+    def __init__(self, store: Store, scope: Scope, provider: Provider[S]) -> None:
+        self._store = store
+        self._scope = scope
+        self._provider = provider
+        self._open: dict[str, Tracked[S]] = {}
+        #: News of orders not followed here (yet): when it came, and the postback; None where the store holds it already.
+        self._early: OrderedDict[str, tuple[float, Postback[S] | None]] = OrderedDict()
+        #: Set when an order has become due sooner than the schedule said.
+        self.due = asyncio.Event()
+        self.tally: Counter[str] = Counter()
+
+    def tracked(self, order_id: str) -> Tracked[S] | None:
+        """The order, while it is open and followed here."""
+        return self._open.get(order_id)
+
+    async def track(self, record: Record) -> Tracked[S]:
+        """Follow a placed order, and take up what arrived before its id was known."""
+        order_id = str(record.order_id)
+        if (known := self._open.get(order_id)) is not None:
+            return known
+        tracked: Tracked[S] = Tracked(record.key, order_id)
+        if record.phase is Phase.SETTLED:
+            self._settle_from(record, tracked)
+            return tracked
+        tracked.latest = None if record.state is None else self._provider.load(record.state)
+        self._open[order_id] = tracked
+        if (early := self._early.pop(order_id, None)) is not None:
+            await self._take_up(tracked, early[1])
+        self.due.set()
+        return tracked
+
+    async def observe(self, state: S, by: Source) -> None:
+        """Take in what the provider said: write it, then tell those who wait. The one way for news to get in."""
+        tracked = self._open.get(state.id)
+        if tracked is not None and tracked.latest == state:
+            tracked.trouble = None
+            return
+        document, final = self._provider.dump(state), state.outcome.final
+        if not await self._store.apply(self._scope, state.id, state=document, outcome=state.outcome, by=by):
+            await self._come_late(state)
+            return
+        if final:
+            self.tally[f"settled_by_{by}"] += 1
+        if (tracked := self._open.get(state.id)) is None:
+            self._keep_early(state.id, None)
+            return
+        tracked.learn(state, by if final else None)
+        if final:
+            del self._open[state.id]
+
+    async def hear(self, postback: Postback[S], *, trust: bool) -> None:
+        """Take in a postback: a reason to ask, or with `trust` an answer. The store has it when this returns."""
+        order_id = postback.order_id
+        tracked = None if order_id is None else self._open.get(order_id)
+        record = None if order_id is None or tracked else await self._store.find(self._scope, order_id)
+        if order_id is None or (tracked is None and record is None):
+            self.tally["postbacks_unknown"] += 1
+            if order_id is not None:
+                self._keep_early(order_id, postback)
+        elif record is not None and record.phase is Phase.SETTLED:
+            self.tally["postbacks_duplicate"] += 1
+        else:
+            self.tally["postbacks_accepted"] += 1
+            await self._believe_or_ask(postback, trust=trust)
+
+    def stumble(self, order_id: str, trouble: Error) -> None:
+        """Tell those who wait for an order that nothing more can be learned for now. It stays open."""
+        if (tracked := self._open.get(order_id)) is not None:
+            tracked.stumble(trouble)
+
+    def close(self) -> None:
+        """Release everyone who still waits."""
+        for tracked in self._open.values():
+            tracked.stumble(
+                ClosedError(
+                    f"The client was closed while order {tracked.order_id} (key {tracked.key!r}) was open. "
+                    "The order goes on at the provider; open a client with the same store, or attach() its id, to follow it."
+                )
+            )
+
+    async def _take_up(self, tracked: Tracked[S], postback: Postback[S] | None) -> None:
+        if postback is None:
+            if (record := await self._store.find(self._scope, tracked.order_id)) is not None:
+                self._settle_from(record, tracked)
+            return
+        self.tally["postbacks_unknown"] -= 1
+        self.tally["postbacks_early"] += 1
+        await self._believe_or_ask(postback, trust=False)  # its body is stale by now: the order did not even have an id
+
+    async def _believe_or_ask(self, postback: Postback[S], *, trust: bool) -> None:
+        order_id = str(postback.order_id)
+        if trust and postback.state is not None:
+            await self.observe(postback.state, "postback")
+            return
+        if (tracked := self._open.get(order_id)) is not None:
+            tracked.hinted = True
+        await self._store.hasten(self._scope, order_id)
+        self.due.set()
+
+    async def _come_late(self, state: S) -> None:
+        """Handle a word about an order that is settled: here, by another process, or never known. It is logged, not obeyed."""
+        record = await self._store.find(self._scope, state.id)
+        if record is None or record.state is None:
+            return  # get_order() of an order nobody follows
+        tracked = self._open.get(state.id)
+        if tracked is not None:
+            self._settle_from(record, tracked)
+        final = self._provider.load(record.state)
+        if final != state:
+            level = logging.INFO if final.outcome is state.outcome else logging.WARNING
+            logger.log(
+                level,
+                "Order %s ended as %s; the later word %s is noted and changes nothing.",
+                state.id,
+                final.status,
+                state.status,
+            )
+
+    def _settle_from(self, record: Record, tracked: Tracked[S]) -> None:
+        if record.phase is Phase.SETTLED and record.state is not None:
+            self.tally["settled_by_store"] += 1
+            tracked.learn(self._provider.load(record.state), "store")
+            self._open.pop(tracked.order_id, None)
+
+    def _keep_early(self, order_id: str, postback: Postback[S] | None) -> None:
+        now = time.monotonic()
+        self._early[order_id] = (now, postback)
+        self._early.move_to_end(order_id)
+        while len(self._early) > EARLY_KEPT or next(iter(self._early.values()))[0] < now - EARLY_FOR:
+            self._early.popitem(last=False)

@@ -1,0 +1,206 @@
+"""A stand-in for CallFire on localhost, with the faults of real life on request.
+
+    async with Sandbox(processing=0.2) as sandbox:
+        sandbox.plan(Life(result="partial"), Life(reply="lost_after_accepting"))
+        ...  # talk to sandbox.callfire_url as sandbox.login, sandbox.password
+        assert sandbox.violations == 0
+
+It speaks CallFire 1.1's order and subscription endpoints literally, after the vendor's documents, schemas and samples, and shares no code
+with the client: a mistake made alike in encoder and decoder must show. Order postbacks are the sandbox's invention: CallFire documents
+no event for orders.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Self
+
+from aiohttp import web
+
+from .callfire import CallFire
+from .forms import SUBSCRIPTION, RefusedError, check
+from .ledger import Call, Ledger, Order, OrderView
+from .life import Life, Poll, Postback, Reply, Result, check_seconds, check_word
+from .postbacks import Courier, Delivery
+from .subscriptions import Subscription, Subscriptions
+
+__all__ = ["Call", "Delivery", "Life", "OrderView", "Poll", "Postback", "Reply", "Result", "Sandbox", "Subscription"]
+
+#: Seconds a call that is still being answered holds up the exit.
+_PARTING = 0.05
+
+
+class Sandbox:
+    """A real HTTP server on a real port, for one account. Everything it starts ends with its `async with`.
+
+    `port` 0 takes a free one. `processing` is in seconds, from acceptance of an order to its final result. `postbacks` is how they are
+    delivered and `life` what happens to orders, where no `plan` says otherwise. `latency`, in seconds, delays each answer about an order: a constant,
+    or evenly spread between two bounds. The same seed gives the same ids, numbers and latencies.
+    """
+
+    #: Basic credentials of the API. May be changed while it runs, as an account's owner may.
+    login: str
+    password: str
+
+    def __init__(
+        self,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        processing: float = 0.5,
+        postbacks: str = "delivered",
+        seed: int | None = None,
+        life: Life | None = None,
+        login: str = "sandbox-login",
+        password: str = "sandbox-password",  # noqa: S107  # opens nothing but a sandbox
+        latency: float | tuple[float, float] = 0.0,
+    ) -> None:
+        check_seconds("processing", processing)
+        check_word("postbacks", postbacks, Postback)
+        bounds = latency if isinstance(latency, tuple) else (latency, latency)
+        for bound in bounds:
+            check_seconds("latency", bound)
+        if len(bounds) != 2 or bounds[0] > bounds[1]:  # a lower and an upper bound
+            raise ValueError(f"latency is a number of seconds or (least, most), not {latency!r}.")
+        self.login = login
+        self.password = password
+        self._host = host
+        self._port = port
+        self._runner: web.AppRunner | None = None
+        self._ledger = Ledger(processing=processing, postbacks=postbacks, life=life or Life(), seed=seed)
+        self._subscriptions = Subscriptions(seed)
+        self._courier = Courier(self._subscriptions)
+        self._callfire = CallFire(
+            ledger=self._ledger,
+            courier=self._courier,
+            subscriptions=self._subscriptions,
+            credentials=lambda: (self.login, self.password),
+            latency=bounds,
+            seed=seed,
+        )
+
+    async def __aenter__(self) -> Self:
+        if self._runner is not None:
+            raise RuntimeError("The sandbox is running already.")
+        app = web.Application(client_max_size=64 * 1024)
+        app.add_subapp("/api/1.1/rest", self._callfire.application())
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=_PARTING)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, self._host, self._port).start()
+        except BaseException:
+            await runner.cleanup()
+            raise
+        self._courier.open()
+        self._runner = runner
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        runner, self._runner = self._runner, None
+        try:
+            if runner is not None:
+                await runner.cleanup()
+        finally:
+            await self._courier.close()
+
+    # ------------------------------------------------------------------ where it is
+
+    @property
+    def callfire_url(self) -> str:
+        """Base URL of API 1.1, without a slash at the end."""
+        if self._runner is None:
+            raise RuntimeError("The sandbox is not running: enter it with 'async with' first.")
+        host, port = self._runner.addresses[0][:2]
+        return f"http://{f'[{host}]' if ':' in host else host}:{port}/api/1.1/rest"
+
+    # ------------------------------------------------------------------ what happens
+
+    def plan(self, *lives: Life) -> None:
+        """Give the next orders these lives, in turn; afterwards the default again. Each create with sound parameters takes one."""
+        self._ledger.plan(lives)
+
+    def pay(self, order_id: str) -> None:
+        """Pay a parked order now. It is PROCESSING at once, and FINISHED after its processing time. ValueError if it is not parked."""
+        order = self._order(order_id)
+        dropped, added = order.pay(time.monotonic())
+        self._courier.unschedule(dropped)
+        self._courier.schedule(order, added)
+
+    async def deliver(self, order_id: str, *, status: str | None = None) -> None:
+        """Post an order's postback now to every subscription; with another status than its own it is a forgery."""
+        order = self._order(order_id)
+        await self._courier.post(order, [status or order.status(time.monotonic())])
+
+    def subscribe(
+        self,
+        endpoint: str,
+        *,
+        trigger_event: str = "CAMPAIGN_FINISHED",
+        notification_format: str = "XML",
+        enabled: bool = True,
+        non_strict_ssl: bool = False,
+    ) -> int:
+        """Subscribe an endpoint as if through the API, and return the subscription's id. `non_strict_ssl` takes any certificate."""
+        try:
+            check(
+                {"Endpoint": endpoint, "TriggerEvent": trigger_event, "NotificationFormat": notification_format},
+                SUBSCRIPTION,
+            )
+        except RefusedError as refused:
+            raise ValueError(refused.message) from None
+        return self._subscriptions.add(
+            endpoint=endpoint,
+            trigger_event=trigger_event,
+            notification_format=notification_format,
+            enabled=enabled,
+            non_strict_ssl=non_strict_ssl,
+        )
+
+    @property
+    def refuse_subscriptions(self) -> bool:
+        """Set it, and every create of a subscription through the API is answered 403."""
+        return self._subscriptions.refused
+
+    @refuse_subscriptions.setter
+    def refuse_subscriptions(self, refuse: bool) -> None:
+        self._subscriptions.refused = refuse
+
+    # ------------------------------------------------------------------ what happened
+
+    @property
+    def purchases(self) -> int:
+        """Orders accepted, those whose reply was lost included."""
+        return len(self._ledger)
+
+    @property
+    def violations(self) -> int:
+        """Calls about one order less than a second after the one before."""
+        return self._ledger.violations
+
+    @property
+    def orders(self) -> Mapping[str, OrderView]:
+        """The ledger, oldest first: id -> the order as it is at the moment of reading."""
+        return self._ledger
+
+    @property
+    def calls(self) -> Sequence[Call]:
+        """The server's own log, in order of arrival."""
+        return tuple(self._ledger.calls)
+
+    @property
+    def deliveries(self) -> list[Delivery]:
+        """Postbacks made, in order of their ends. Later ones are added to the same list."""
+        return self._courier.deliveries
+
+    @property
+    def subscriptions(self) -> Mapping[int, Subscription]:
+        """All subscriptions by id."""
+        return self._subscriptions
+
+    def _order(self, order_id: str) -> Order:
+        order = self._ledger.order(order_id)
+        if order is None:
+            raise LookupError(f"The sandbox has no order {order_id!r}.")
+        return order

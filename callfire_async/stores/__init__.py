@@ -1,0 +1,140 @@
+"""Where orders live, and the schedule that says when each may be asked about: one file per backend, and the protocol they share.
+
+Every write is finished when its coroutine returns: what the caller does next may rely on it. Each order belongs to a scope, so that
+several clients can share a store. Any method may raise StoreError.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
+
+from callfire_async.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from types import TracebackType
+
+    from callfire_async.orders import Content, Outcome
+
+__all__ = ["Claim", "Phase", "Record", "Scope", "Store", "open_store"]
+
+
+class Scope(NamedTuple):
+    """Whose orders: a provider and an account there."""
+
+    provider: str
+    account: str
+
+
+class Phase(StrEnum):
+    """How far a purchase has come."""
+
+    INTENDED = "intended"
+    """Written down; its submission is on the way."""
+    IN_DOUBT = "in doubt"
+    """Sent, and whether it arrived is not known."""
+    OPEN = "open"
+    """Placed: the provider gave it an id, and has not said its final word."""
+    SETTLED = "settled"
+    """The provider has said its final word."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One purchase as the store knows it."""
+
+    scope: Scope
+    #: The caller's own name for it, or a generated one; unique in its scope.
+    key: str
+    #: What was ordered; empty for an order that was placed elsewhere and attached here.
+    content: Content
+    phase: Phase
+    #: When `order()` or `attach()` was called: aware, UTC.
+    submitted_at: datetime
+    #: Known from the moment it is placed.
+    order_id: str | None = None
+    #: The last state the provider told, as its codec dumps it.
+    state: str | None = None
+    #: What brought the final word: "create", "postback" or "poll".
+    settled_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """The right to ask about one order, once. Whoever holds it must give it back with `settle_claim`."""
+
+    scope: Scope
+    order_id: str
+    #: Seconds since this store began to follow the order.
+    age: float
+
+
+class Store(Protocol):
+    """What a store can do. Memory, SQLite and PostgreSQL implement it, and one suite of tests holds them all to it."""
+
+    async def __aenter__(self) -> Self:
+        """Open it. Submissions that an earlier run left on the way are in doubt from here on."""
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        """Close it, everything written."""
+
+    # What is written down, each time before the world hears of it.
+
+    async def intend(self, record: Record) -> Record | None:
+        """Write a purchase before it is sent. None when it is new; otherwise the record that has this key already, and nothing is written."""
+
+    async def refuse(self, scope: Scope, key: str) -> None:
+        """Forget a purchase that surely was not made, and free its key."""
+
+    async def doubt(self, scope: Scope, key: str) -> None:
+        """Mark a purchase whose fate is unknown."""
+
+    async def place(self, scope: Scope, key: str, order_id: str, *, ask_in: float, rest: float) -> Record:
+        """Give a purchase its id. It may be asked about after `ask_in` seconds, and by nobody before `rest` seconds."""
+
+    async def attach(self, record: Record) -> Record:
+        """Follow an order placed elsewhere, due at once; the record that has this order id already wins."""
+
+    async def apply(self, scope: Scope, order_id: str, *, state: str, outcome: Outcome, by: str) -> bool:
+        """Write what the provider said. False, and nothing written, for an order that is settled or unknown."""
+
+    # What is read.
+
+    async def find(self, scope: Scope, order_id: str) -> Record | None:
+        """The record of an order id."""
+
+    async def find_key(self, scope: Scope, key: str) -> Record | None:
+        """The record of a key."""
+
+    async def in_phase(self, scope: Scope, phase: Phase) -> list[Record]:
+        """All records in one phase, oldest first."""
+
+    # The schedule: the once-a-second rule lives here and nowhere else.
+
+    async def hasten(self, scope: Scope, order_id: str) -> None:
+        """Make an order due now, or as soon as the rule allows; any id, known here or not."""
+
+    async def claim_due(self, scope: Scope, limit: int) -> list[Claim]:
+        """Up to `limit` orders that may be asked about now, longest due first, each handed to one asker only."""
+
+    async def settle_claim(self, claim: Claim, *, again_in: float | None, rest: float) -> None:
+        """Give a claim back once the answer has arrived.
+
+        Nobody may ask before `rest` seconds from now. An open order is due again after `again_in` seconds, or never by itself if that is None.
+        """
+
+    async def due_in(self, scope: Scope) -> float | None:
+        """Seconds until `claim_due` may have something; None while nothing is scheduled."""
+
+
+def open_store(url: str) -> Store:
+    """The store an address names: "memory:" for scripts and tests. It is opened by `async with`."""
+    if url == "memory:":
+        from callfire_async.stores.memory import MemoryStore
+
+        return MemoryStore()
+    raise ConfigurationError(f"No store answers to {url.partition(':')[0]!r}: the address must be 'memory:'.")
