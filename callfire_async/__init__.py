@@ -1,13 +1,16 @@
 """Order phone numbers from CallFire and simply await them.
 
-async with CallFire(login, password) as client:
-order = await client.order(local=3, region=Region(city="Seattle", state="WA", country="US"))
-print((await order).numbers)
+    async with CallFire(login, password) as client:
+        order = await client.order(local=3, region=Region(city="Seattle", state="WA", country="US"))
+        print((await order).numbers)
+
+`callfire_async.sandbox` stands in for CallFire in tests.
 """
 
 from callfire_async._version import __version__
 from callfire_async.clients import Order, OrderClient
 from callfire_async.clients.callfire import CallFire
+from callfire_async.doubt import InDoubt
 from callfire_async.errors import (
     APIError,
     AuthenticationError,
@@ -32,10 +35,9 @@ from callfire_async.errors import (
 from callfire_async.listener import Listener
 from callfire_async.orders import NumberOrder, OrderItem, OrderState, Outcome, Region
 from callfire_async.poller import PollPolicy
-from callfire_async.providers import Provider
+from callfire_async.providers import Provider, Reconciliation
 from callfire_async.registry import Stats
 from callfire_async.stores import Store, open_store
-from callfire_async.submission import InDoubt
 
 __all__ = [
     "APIError",
@@ -64,6 +66,7 @@ __all__ = [
     "ProtocolError",
     "Provider",
     "RateLimitedError",
+    "Reconciliation",
     "Region",
     "RequestTimeoutError",
     "ServerError",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hmac
 import logging
 import re
@@ -10,17 +11,31 @@ import secrets
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from callfire_async.errors import ConfigurationError, ProtocolError, StoreError
+from callfire_async.peers import Peers
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
     from ssl import SSLContext
 
     import aiohttp.web
 
 logger = logging.getLogger("callfire_async.listener")
 
+
+def _discreet(record: logging.LogRecord) -> bool:
+    """Keep back what aiohttp tells about a request that is no HTTP: it quotes the line that holds the secret address."""
+    record.exc_info = None
+    return True
+
+
+_server_logger = logging.getLogger("callfire_async.listener.server")
+_server_logger.addFilter(_discreet)
+
 KEEP_ALIVE: Final = 30.0
 """Seconds an idle connection stays open between two postbacks."""
+
+LINGERING: Final = 1.0
+"""Seconds that the rest of a refused body is read, so that its sender can read the refusal."""
 
 MOST_CONNECTIONS: Final = 512
 """Connections at once. One more is closed as it comes; CallFire may try again, and the poller asks anyway."""
@@ -38,8 +53,10 @@ class Listener:
 
     `host` and `port` (0: any free one) are where its own server listens; `public_url` is how the provider reaches it from outside, path included.
     With `serve=False` there is no own server, and `app`, `asgi` or `receive` is mounted in yours. `token` is the secret last part of the
-    address, at least 16 letters, digits, '-' or '_'; without one a new one is made each time. `ssl` serves TLS. A body may have `max_body` bytes and
-    take `read_timeout` seconds. Raises ConfigurationError for what cannot work.
+    address, at least 16 letters, digits, '-' or '_'; without one a new one is made each time. `ssl` serves TLS. With `allow`, a list of networks
+    such as "203.0.113.0/24", others are answered as if the address were wrong; behind proxies, name those in `trusted_proxies`, and
+    the address that they put into X-Forwarded-For counts instead of theirs. A body may have `max_body` bytes and take `read_timeout` seconds.
+    Raises ConfigurationError for what cannot work.
     """
 
     def __init__(
@@ -50,6 +67,8 @@ class Listener:
         public_url: str | None = None,
         token: str | None = None,
         ssl: SSLContext | None = None,
+        allow: Sequence[str] = (),
+        trusted_proxies: Sequence[str] = (),
         max_body: int = 65536,
         read_timeout: float = 5.0,
         serve: bool = True,
@@ -58,9 +77,9 @@ class Listener:
             raise ConfigurationError(
                 "token= must be at least 16 letters, digits, '-' or '_': it is what keeps strangers out."
             )
-        if public_url is not None and not re.match(r"https?://[^/?#]", public_url):
+        if public_url is not None and not re.fullmatch(r"https?://[^/?#\s][^?#\s]*", public_url):
             raise ConfigurationError(
-                f"public_url={public_url!r} must be an address such as 'https://example.com/hooks'."
+                f"public_url={public_url!r} must be an address such as 'https://example.com/hooks', to which the token can be added."
             )
         if not 0 <= port <= 65535 or max_body < 1 or not read_timeout > 0:
             raise ConfigurationError(
@@ -71,14 +90,20 @@ class Listener:
         self._public_url = public_url
         self._token = token or secrets.token_urlsafe(32)
         self._ssl = ssl
+        self._peers = Peers(allow, trusted_proxies)
         self._max_body = max_body
         self._read_timeout = read_timeout
         self._serve = serve
         self._recipients: list[Recipient] = []
         self._runner: aiohttp.web.AppRunner | None = None
         self._server: asyncio.Server | None = None
+        self._changing = asyncio.Lock()
         self._kept = False
         self._stopping = False
+        #: The connections that have sent something, and how many are being answered; an event says that none is.
+        self._conversations: set[asyncio.Task[None]] = set()
+        self._answering = 0
+        self._idle = asyncio.Event()
         #: Bodies that were not accepted so far: wrong address, too large, too slow, encoded or unreadable.
         self.refused = 0
 
@@ -125,18 +150,28 @@ class Listener:
 
     async def start(self) -> None:
         """Listen. Calling it again does nothing. Started before any client is, it runs until `stop()`."""
-        self._kept = self._kept or not self._recipients
-        self._stopping = False
-        if not self._serve or self._runner is not None:
-            return
+        async with self._changing:
+            self._kept = self._kept or not self._recipients
+            self._stopping = False
+            if self._serve and self._runner is None:
+                await self._open()
+
+    async def stop(self) -> None:
+        """Stop listening. What arrives in the meantime is answered 503, so that a sender that tries again can."""
+        async with self._changing:
+            self._stopping, self._kept = True, False
+            await self._close()
+
+    async def _open(self) -> None:
         from aiohttp import web
 
-        # No access log: it would hold the secret address. Lingering lets a sender read the refusal of a body it is still sending.
+        # No access log: it would hold the secret address.
         runner = self._runner = web.AppRunner(
             self.app,
             access_log=None,
+            logger=_server_logger,
             keepalive_timeout=KEEP_ALIVE,
-            lingering_time=1.0,
+            lingering_time=LINGERING,
             shutdown_timeout=1.0,
             auto_decompress=False,
         )
@@ -146,33 +181,39 @@ class Listener:
                 self._connection, self._host, self._port, ssl=self._ssl
             )
         except OSError as exc:
-            await self.stop()
+            await self._close()
             raise ConfigurationError(
                 f"The listener cannot listen on {self._host} port {self._port}: {exc.strerror or exc}."
             ) from exc
         except BaseException:
-            await self.stop()
+            await self._close()
             raise
 
-    async def stop(self) -> None:
-        """Stop listening. What arrives in the meantime is answered 503, so that a sender that tries again can."""
-        self._stopping, self._kept = True, False
+    async def _close(self) -> None:
         server, self._server = self._server, None
-        runner, self._runner = self._runner, None
         if server is not None:
             server.close()
+            if self._answering:  # aiohttp reads no further once it cleans up, so what is being sent is waited for here
+                self._idle.clear()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._idle.wait(), self._read_timeout)
+        runner, self._runner = self._runner, None
         if runner is not None:
             await runner.cleanup()
+        if self._conversations:  # aiohttp does not wait for those whose sender hung up, and lets them linger
+            await asyncio.wait(self._conversations, timeout=2 * LINGERING)
         if server is not None:
             await server.wait_closed()
 
-    async def receive(self, path: str, headers: Mapping[str, str], body: bytes) -> int:
+    async def receive(self, path: str, headers: Mapping[str, str], body: bytes, *, peer: str | None = None) -> int:
         """Take in a POST that another web server received; the HTTP status to answer it with.
+
+        `peer` is the address it came from. With `allow`, a POST without one is refused.
 
         200 means stored, and the same for an order nobody knows. 400, 413 and 415 mean that the body cannot be accepted, 404 a wrong address,
         503 that it could not be kept and may be sent again.
         """
-        status = await self._judge(path, headers, body)
+        status = await self._judge(path, _lower(headers.items()), body, peer)
         if status < 500 and status != 200:
             self.refused += 1
         return status
@@ -190,8 +231,9 @@ class Listener:
                 more = message.get("more_body", False) and message["type"] == "http.request"
             return bytes(body)
 
-        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
-        status = await self._respond(scope["method"], scope["path"], headers, read)
+        headers = _lower((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"])
+        peer = (scope.get("client") or (None,))[0]
+        status = await self._respond(scope["method"], scope["path"], headers, peer, read)
         await send({"type": "http.response.start", "status": status, "headers": [(b"content-length", b"0")]})
         await send({"type": "http.response.body", "body": b""})
 
@@ -204,26 +246,40 @@ class Listener:
             except web.HTTPRequestEntityTooLarge:
                 return bytes(self._max_body + 1)
 
-        headers = {name.lower(): value for name, value in request.headers.items()}
-        response = web.Response(status=await self._respond(request.method, request.path, headers, read))
-        if response.status in (408, 413):
+        self._conversations.add(request.task)
+        request.task.add_done_callback(self._conversations.discard)
+        headers = _lower(request.headers.items())
+        self._answering += 1
+        try:
+            status = await self._respond(request.method, request.path, headers, request.remote, read)
+        finally:
+            self._answering -= 1
+            if not self._answering:
+                self._idle.set()
+        response = web.Response(status=status)
+        if status in (408, 413):
             response.force_close()
         return response
 
     async def _respond(
-        self, method: str, path: str, headers: Mapping[str, str], read: Callable[[], Awaitable[bytes]]
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        peer: str | None,
+        read: Callable[[], Awaitable[bytes]],
     ) -> int:
         """The status for a request whose body is still on its way: it is read only where it is wanted, and not for ever."""
         if method in ("GET", "HEAD") and path.rpartition("/")[2] == "healthz":
             return 503 if self._stopping else 200
         if method != "POST":
             return 404
-        status = self._judge_before_body(path, headers)
+        status = self._judge_before_body(path, headers, peer)
         try:
             if status == 200:
                 async with asyncio.timeout(self._read_timeout):
                     body = await read()
-                return await self.receive(path, headers, body)
+                return await self.receive(path, headers, body, peer=peer)
         except TimeoutError:
             status = 408
         except (OSError, ValueError) as exc:  # the sender went away, or its framing is broken
@@ -232,25 +288,25 @@ class Listener:
         self.refused += status != 503
         return status
 
-    def _judge_before_body(self, path: str, headers: Mapping[str, str]) -> int:
+    def _judge_before_body(self, path: str, headers: Mapping[str, str], peer: str | None) -> int:
         token = path.rstrip("/").rpartition("/")[2].encode(errors="replace")
-        if not hmac.compare_digest(token, self._token.encode()):
+        admitted = self._peers.admits(peer, headers.get("x-forwarded-for", ""))
+        if not hmac.compare_digest(token, self._token.encode()) or not admitted:
             return 404  # as for any unknown path: nobody learns that there is something to guess
         if self._stopping or not self._recipients:
             return 503
         if headers.get("content-encoding", "identity").lower() != "identity":
             return 415  # a small body may unpack into a very large one
         length = headers.get("content-length", "0")
-        return 413 if not length.isdecimal() or int(length) > self._max_body else 200
+        return 413 if not length.isdecimal() or len(length) > 18 or int(length) > self._max_body else 200
 
-    async def _judge(self, path: str, headers: Mapping[str, str], body: bytes) -> int:
-        headers = {name.lower(): value for name, value in headers.items()}
-        if (status := self._judge_before_body(path, headers)) != 200:
+    async def _judge(self, path: str, headers: Mapping[str, str], body: bytes, peer: str | None) -> int:
+        if (status := self._judge_before_body(path, headers, peer)) != 200:
             return status
         if len(body) > self._max_body:
             return 413
-        unreadable = 0
-        for recipient in self._recipients.copy():
+        unreadable, recipients = 0, self._recipients.copy()
+        for recipient in recipients:
             try:
                 await recipient.hear(headers, body)
             except ProtocolError as exc:
@@ -262,11 +318,19 @@ class Listener:
             except Exception:
                 logger.exception("A postback could not be handled and is answered 500.")
                 return 500
-        return 400 if unreadable == len(self._recipients) else 200
+        return 400 if unreadable == len(recipients) else 200
 
     def _connection(self) -> asyncio.BaseProtocol:
         server = None if self._runner is None else self._runner.server
         return _Full() if server is None or len(server.connections) >= MOST_CONNECTIONS else server()
+
+
+def _lower(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Names in lower case; what was sent several times is one list, as HTTP has it."""
+    joined: dict[str, str] = {}
+    for name, value in headers:
+        joined[name.lower()] = f"{joined[name.lower()]}, {value}" if name.lower() in joined else value
+    return joined
 
 
 class _Full(asyncio.Protocol):

@@ -149,9 +149,11 @@ class Region:
         given = self.given()
         for name, value in given.items():
             bound = {"latitude": 90, "longitude": 180}.get(name)
-            if bound is None and (not isinstance(value, str) or not value.strip()):
+            if bound is None and not (isinstance(value, str) and value.strip() and value.isprintable()):
                 raise InvalidOrderError(f"Region({name}={value!r}) must be a text that is not empty; nothing was sent.")
-            if bound is not None and (isinstance(value, bool | str) or not abs(value) <= bound):
+            if bound is not None and (
+                isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= bound
+            ):
                 raise InvalidOrderError(
                     f"Region({name}={value!r}) must be degrees from -{bound} to {bound}; nothing was sent."
                 )

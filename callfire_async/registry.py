@@ -9,7 +9,7 @@ from collections import Counter, OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Generic, Literal, TypeAlias, cast
 
-from callfire_async.errors import ClosedError
+from callfire_async.errors import ClosedError, StoreError
 from callfire_async.providers import S
 from callfire_async.stores import Phase
 
@@ -138,9 +138,12 @@ class Registry(Generic[S]):
         self._open: dict[str, Tracked[S]] = {}
         #: News of orders not followed here (yet): when it came, and the postback; None where the store holds it already.
         self._early: OrderedDict[str, tuple[float, Postback[S] | None]] = OrderedDict()
+        #: Ids of orders that were heard of and that the store does not know, newest last; one of them may be a purchase in doubt.
+        self.strays: OrderedDict[str, None] = OrderedDict()
         #: Set when an order has become due sooner than the schedule said.
         self.due = asyncio.Event()
         self.tally: Counter[str] = Counter()
+        self._rereading: set[asyncio.Task[None]] = set()
 
     def tracked(self, order_id: str) -> Tracked[S] | None:
         """The order, while it is open and followed here."""
@@ -150,6 +153,7 @@ class Registry(Generic[S]):
         """Follow a placed order, and take up what arrived before its id was known."""
         order_id = str(record.order_id)
         if (known := self._open.get(order_id)) is not None:
+            known.key = record.key  # an attached order may have turned out to be a purchase in doubt
             return known
         tracked: Tracked[S] = Tracked(record.key, order_id)
         if record.phase is Phase.SETTLED:
@@ -157,6 +161,7 @@ class Registry(Generic[S]):
             return tracked
         tracked.latest = None if record.state is None else self._provider.load(record.state)
         self._open[order_id] = tracked
+        self.strays.pop(order_id, None)
         if (early := self._early.pop(order_id, None)) is not None:
             await self._take_up(tracked, early[1])
         self.due.set()
@@ -190,6 +195,7 @@ class Registry(Generic[S]):
             self.tally["postbacks_unknown"] += 1
             if order_id is not None:
                 self._keep_early(order_id, postback)
+                self._remember_stray(order_id)
         elif record is not None and record.phase is Phase.SETTLED:
             self.tally["postbacks_duplicate"] += 1
         else:
@@ -201,8 +207,19 @@ class Registry(Generic[S]):
         if (tracked := self._open.get(order_id)) is not None:
             tracked.stumble(trouble)
 
-    def close(self) -> None:
+    def heard(self, order_id: str) -> None:
+        """Look an order up again: someone has written a state of it, here or elsewhere."""
+        if order_id in self._open:
+            task = asyncio.create_task(self._reread(order_id))
+            self._rereading.add(task)
+            task.add_done_callback(self._rereading.discard)
+
+    async def close(self) -> None:
         """Release everyone who still waits."""
+        rereading = self._rereading.copy()
+        for task in rereading:
+            task.cancel()
+        await asyncio.gather(*rereading, return_exceptions=True)
         for tracked in self._open.values():
             tracked.stumble(
                 ClosedError(
@@ -210,6 +227,20 @@ class Registry(Generic[S]):
                     "The order goes on at the provider; open a client with the same store, or attach() its id, to follow it."
                 )
             )
+
+    async def _reread(self, order_id: str) -> None:
+        try:
+            record = await self._store.find(self._scope, order_id)
+        except StoreError as exc:
+            logger.warning("What was written about order %s could not be read: %s", order_id, exc)
+            return
+        tracked = self._open.get(order_id)
+        if tracked is None or record is None or record.state is None:
+            return
+        if record.phase is Phase.SETTLED:
+            self._settle_from(record, tracked)
+        elif (state := self._provider.load(record.state)) != tracked.latest:
+            tracked.learn(state, None)
 
     async def _take_up(self, tracked: Tracked[S], postback: Postback[S] | None) -> None:
         if postback is None:
@@ -233,6 +264,8 @@ class Registry(Generic[S]):
     async def _come_late(self, state: S) -> None:
         """Handle a word about an order that is settled: here, by another process, or never known. It is logged, not obeyed."""
         record = await self._store.find(self._scope, state.id)
+        if record is None:
+            self._remember_stray(state.id)
         if record is None or record.state is None:
             return  # get_order() of an order nobody follows
         tracked = self._open.get(state.id)
@@ -254,6 +287,12 @@ class Registry(Generic[S]):
             self.tally["settled_by_store"] += 1
             tracked.learn(self._provider.load(record.state), "store")
             self._open.pop(tracked.order_id, None)
+
+    def _remember_stray(self, order_id: str) -> None:
+        self.strays[order_id] = None
+        self.strays.move_to_end(order_id)
+        while len(self.strays) > EARLY_KEPT:
+            self.strays.popitem(last=False)
 
     def _keep_early(self, order_id: str, postback: Postback[S] | None) -> None:
         now = time.monotonic()

@@ -7,7 +7,6 @@ import itertools
 import logging
 import random
 import secrets
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Generic
 
@@ -39,17 +38,6 @@ LONGEST_PAUSE: Final = 30.0
 
 #: 408: the vendor's TIMEOUT fault plausibly arrives as this one, and then the order may have been placed (inferred).
 _UNCLEAR_4XX: Final = frozenset({408})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InDoubt:
-    """A purchase of unknown fate."""
-
-    key: str
-    #: What was ordered.
-    request: Content
-    #: When `order()` was called: aware, UTC.
-    submitted_at: datetime
 
 
 class Submissions(Generic[S]):
@@ -160,7 +148,7 @@ class Submissions(Generic[S]):
             logger.warning("That order %r is in doubt could not be written down: %s", key, exc)
         return OrderInDoubtError(
             f"Order {key!r} may or may not have been placed. {why} It is not sent again by itself: in_doubt() lists it, "
-            "and your account at the provider shows whether it was placed.",
+            "reconcile() looks for traces of it, resolve() and abandon() settle it.",
             key=key,
         )
 

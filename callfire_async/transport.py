@@ -101,6 +101,7 @@ class Transport:
         except Error:
             raise
         except Exception as exc:  # whatever it is, it must not pass for an answer
+            _forget_credentials(exc)
             raise _judged(exc, self._timeout) from exc
         return Reply(
             status=response.status_code, headers={k.lower(): v for k, v in response.headers.items()}, body=body
@@ -135,7 +136,7 @@ def _judged(exc: Exception, timeout: httpx.Timeout) -> TransportError:
     """
     cause = exc.__cause__
     known = isinstance(exc, _NEVER_SENT_BY_HTTPX) and (cause is None or type(cause).__module__.startswith("httpcore"))
-    reason = f"{type(cause or exc).__name__}: {cause or exc}".rstrip(": ")
+    reason = " ".join(f"{type(cause or exc).__name__}: {cause or exc}".split()).rstrip(": ")[:200]
     if known or isinstance(cause, _NEVER_SENT):
         return TransportError(f"The provider could not be reached ({reason}). The request was not sent.", sent=False)
     if isinstance(exc, httpx.TimeoutException | TimeoutError) and not (
@@ -148,6 +149,15 @@ def _judged(exc: Exception, timeout: httpx.Timeout) -> TransportError:
         f"The connection broke before the answer was complete ({reason}). The provider may have received the request.",
         sent=True,
     )
+
+
+def _forget_credentials(exc: BaseException | None) -> None:
+    """Aiohttp hangs the whole request, Authorization included, on what it raises for an answer that is no HTTP, and `repr` shows it."""
+    while exc is not None:
+        if isinstance(exc, aiohttp.ClientResponseError):
+            exc.request_info = exc.request_info._replace(headers={})  # type: ignore[arg-type]
+            exc.args = (exc.request_info, ())
+        exc = exc.__cause__ or exc.__context__
 
 
 async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
@@ -175,7 +185,10 @@ def _tls() -> ssl.SSLContext:
 
 
 def _checked(base_url: str) -> str:
-    url = httpx.URL(base_url)
+    try:
+        url = httpx.URL(base_url)
+    except httpx.InvalidURL as exc:
+        raise ConfigurationError(f"base_url= is not an address such as 'https://www.example.com/api': {exc}.") from exc
     if url.userinfo:
         raise ConfigurationError(
             "base_url must not hold credentials: pass them by their own parameters, so that no log shows them."
@@ -183,6 +196,10 @@ def _checked(base_url: str) -> str:
     if url.scheme != "https" and not (url.scheme == "http" and _is_loopback(url.host)):
         raise ConfigurationError(
             f"base_url must begin with https:// ({url.host!r} is not this machine), because every request carries the password."
+        )
+    if not url.host or url.query or url.fragment:
+        raise ConfigurationError(
+            "base_url= must name a host and end with a path: the rest of each address is added to it."
         )
     return base_url.rstrip("/")
 

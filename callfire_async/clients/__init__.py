@@ -9,13 +9,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Generic, Self
 
 from callfire_async._version import __version__
+from callfire_async.doubt import Doubts, InDoubt
 from callfire_async.errors import ClosedError, ConfigurationError, OrderFailedError, OrderTimeoutError
 from callfire_async.orders import Outcome
 from callfire_async.poller import Poller, PollPolicy
 from callfire_async.providers import S
 from callfire_async.registry import Registry, Stats
 from callfire_async.stores import Phase, Record, Scope, open_store
-from callfire_async.submission import InDoubt, Submissions
+from callfire_async.submission import Submissions
 from callfire_async.transport import Transport
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from callfire_async.listener import Listener
     from callfire_async.orders import Content
-    from callfire_async.providers import Provider
+    from callfire_async.providers import Provider, Reconciliation
     from callfire_async.registry import Source, Tracked
     from callfire_async.stores import Store
 
@@ -180,6 +181,14 @@ class OrderClient(Generic[S]):
             rest=policy.min_interval,
             max_retries=max_retries,
         )
+        self._doubts = Doubts(
+            store=self._store,
+            scope=scope,
+            provider=provider,
+            transport=self._transport,
+            registry=self._registry,
+            poller=self._poller,
+        )
         self._running: AsyncExitStack | None = None
         self._closed = False
 
@@ -194,7 +203,9 @@ class OrderClient(Generic[S]):
                 await stack.enter_async_context(self._owned_store)
             stack.push_async_callback(self._transport.aclose)
             await self._transport.start()
-            stack.callback(self._registry.close)
+            stack.push_async_callback(self._registry.close)
+            self._store.watch(self._scope, self._registry.heard)
+            stack.callback(self._store.unwatch, self._scope, self._registry.heard)
             for record in await self._store.in_phase(self._scope, Phase.OPEN):
                 await self._registry.track(record)
             self._poller.start()
@@ -242,8 +253,26 @@ class OrderClient(Generic[S]):
     async def in_doubt(self) -> list[InDoubt]:
         """Submissions of unknown fate, oldest first. None of them is ever sent again by itself."""
         self._must_run()
-        records = await self._store.in_phase(self._scope, Phase.IN_DOUBT)
-        return [InDoubt(key=r.key, request=r.content, submitted_at=r.submitted_at) for r in records]
+        return await self._doubts.list()
+
+    async def reconcile(self, key: str) -> Reconciliation:
+        """Look for evidence of what became of a purchase in doubt. It asks questions and buys nothing.
+
+        "placed" and "not placed" are said only where the evidence is plain; `order_id` is known only where a postback, `get_order()` or
+        `attach()` has shown an order that fits. InvalidOrderError for a key that is not in doubt.
+        """
+        self._must_run()
+        return await self._doubts.reconcile(key)
+
+    async def resolve(self, key: str, *, order_id: str | int) -> Order[S]:
+        """Settle a doubt: the purchase was placed, under this id. It is followed from now on like any other."""
+        self._must_run()
+        return Order(self, await self._doubts.resolve(key, str(order_id)))
+
+    async def abandon(self, key: str) -> None:
+        """Settle a doubt: the purchase was not placed, or is none of our business any more. The key is free again, and nothing is cancelled."""
+        self._must_run()
+        await self._doubts.abandon(key)
 
     def stats(self) -> Stats:
         """What was counted since the client was opened."""

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, Literal, Protocol, TypeAlias, TypeVar
 
 from callfire_async.errors import APIError, api_error
 from callfire_async.orders import OrderState
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Generator, Mapping
+    from datetime import datetime
 
     from callfire_async.orders import Content
 
-__all__ = ["Postback", "Provider", "Receipt", "Reply", "Request", "S", "refusal"]
+__all__ = ["Investigation", "Postback", "Provider", "Receipt", "Reconciliation", "Reply", "Request", "S", "refusal"]
 
 S = TypeVar("S", bound=OrderState)
 S_co = TypeVar("S_co", bound=OrderState, covariant=True)
@@ -60,6 +61,22 @@ class Postback(Generic[S_co]):
     state: S_co | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reconciliation:
+    """What looking for a purchase in doubt has brought. Nothing was bought on the way."""
+
+    #: "placed" and "not placed" only where the evidence is plain.
+    verdict: Literal["placed", "not placed", "unknown"]
+    #: What was found, a sentence each.
+    evidence: tuple[str, ...]
+    #: The order, where it is known which one it is; `resolve()` takes it.
+    order_id: str | None = None
+
+
+Investigation: TypeAlias = "Generator[Request, Reply, Reconciliation]"
+"""Asks one question after the other and ends in a verdict. A question that found no answer comes back as the exception."""
+
+
 class Provider(Protocol[S]):
     """Everything the library must know of a provider. All methods are pure: they neither wait nor remember."""
 
@@ -82,6 +99,12 @@ class Provider(Protocol[S]):
     def decode_postback(self, headers: Mapping[str, str], body: bytes) -> Postback[S]:
         """An unauthenticated body from the network, at most as long as the listener allows; ProtocolError where it cannot be read."""
 
+    def matches(self, state: S, content: Content, submitted_at: datetime) -> bool:
+        """Whether an order nobody here placed may be the purchase in doubt: created since, and of the same things."""
+
+    def investigate(self, content: Content, submitted_at: datetime, now: datetime) -> Investigation:
+        """Look for traces of a purchase in doubt."""
+
     def dump(self, state: S) -> str:
         """A state as text, for the store."""
 
@@ -93,7 +116,7 @@ SUCCESS: Final = range(200, 300)
 
 
 def refusal(reply: Reply, message: str) -> APIError:
-    """The exception for an answer outside 2xx, `Retry-After` included where it counts seconds."""
+    """The exception for an answer outside 2xx, `Retry-After` included where it counts seconds; a day at most is believed."""
     header = reply.headers.get("retry-after", "")
-    retry_after = float(header) if header.isascii() and header.isdigit() else None
+    retry_after = min(float(header), 86400.0) if header.isascii() and header.isdigit() else None
     return api_error(reply.status, message, retry_after=retry_after)

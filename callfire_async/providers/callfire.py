@@ -1,9 +1,4 @@
-"""CallFire API 1.1, XML: number orders to bytes and back.
-
-Sources, in the words the comments use: *schema* is the vendor's callfire-data.xsd and callfire-service.xsd of 2013 and 2014, *pages* are the
-reference pages of developers.callfire.com and their older copies, *help* is answers.callfire.com, *SDK* is one of the vendor's own clients.
-What none of them says is marked as inferred.
-"""
+"""CallFire API 1.1: number orders to bytes and back. Sources are named as in callfire_envelope.py."""
 
 from __future__ import annotations
 
@@ -12,29 +7,31 @@ import logging
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
-from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from datetime import datetime
+from decimal import Decimal
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
 from callfire_async.errors import ConfigurationError, InvalidOrderError, ProtocolError
 from callfire_async.orders import NumberOrder, OrderItem, Outcome, Region, count, distinct, e164, keyword
-from callfire_async.providers import SUCCESS, Postback, Receipt, Reply, Request, refusal, xml
+from callfire_async.providers import Postback, Receipt, Reply, Request, callfire_traces, xml
+from callfire_async.providers.callfire_envelope import (
+    ACCEPT,
+    FORM_HEADERS,
+    NAMESPACES,
+    is_id,
+    money,
+    pascal,
+    resource,
+    time,
+)
 
 if TYPE_CHECKING:
     from callfire_async.orders import JSON, Content
+    from callfire_async.providers import Investigation
 
 logger = logging.getLogger("callfire_async.callfire")
-
-#: Names are compared after expansion, because samples differ in prefixes and in the order of declarations (SDK fixtures).
-NAMESPACES: Final = MappingProxyType(
-    {
-        "http://api.callfire.com/data": "",
-        "http://api.callfire.com/resource": "r",
-        "http://api.callfire.com/notification/xsd": "n",
-    }
-)
 
 #: What each of the fourteen statuses means. Only FINISHED and ERRORED are documented as final; the rest is inferred from the words.
 OUTCOMES: Final[Mapping[str, Outcome]] = MappingProxyType(
@@ -55,9 +52,6 @@ OUTCOMES: Final[Mapping[str, Outcome]] = MappingProxyType(
         "PARTIALLY_ADJUSTED": Outcome.FINISHED,  # inferred: a billing word, may come after FINISHED
     }
 )
-
-_FORM: Final = MappingProxyType({"Content-Type": "application/x-www-form-urlencoded"})
-_ACCEPT: Final = MappingProxyType({"Accept": "application/xml, text/xml"})
 
 #: A postback is hostile until proven otherwise; the largest documented one has some forty elements.
 MOST_IN_POSTBACK: Final = 1_000
@@ -115,30 +109,30 @@ class CallFireProvider:
             p: content[name] for p, name in (("localCount", "local"), ("tollFreeCount", "toll_free")) if name in content
         }
         if isinstance(region := content.get("region"), Mapping):
-            form |= {_pascal(name): value for name, value in region.items()}  # schema: the Region container vanishes
-        return Request(method="POST", path="/number/order", headers={**_ACCEPT, **_FORM}, body=urlencode(form).encode())
+            form |= {pascal(name): value for name, value in region.items()}  # schema: the Region container vanishes
+        return Request(method="POST", path="/number/order", headers=FORM_HEADERS, body=urlencode(form).encode())
 
     def decode_receipt(self, reply: Reply) -> Receipt[NumberOrder]:
         """An r:ResourceReference. Its r:Location is never followed: it names another host than the one called (SDK tests)."""
-        reference = self._resource(reply, "r:ResourceReference")
+        reference = resource(reply, "r:ResourceReference")
         order_id = xml.text(reference.get("r:Id"))
-        if order_id is None or not _is_id(order_id):
+        if order_id is None or not is_id(order_id):
             raise ProtocolError("CallFire answered the order without an id that can be read.", body=reply.body)
         return Receipt(order_id=order_id)
 
     def encode_status(self, order_id: str) -> Request:
         """GET /number/order/{Id}."""
-        if not _is_id(order_id):
+        if not is_id(order_id):
             raise InvalidOrderError(
                 f"{order_id[:40]!r} is no CallFire order id: those are decimal digits; nothing was sent."
             )
-        return Request(method="GET", path=f"/number/order/{order_id}", headers=_ACCEPT)
+        return Request(method="GET", path=f"/number/order/{order_id}", headers=ACCEPT)
 
     def decode_status(self, reply: Reply) -> NumberOrder:
         """An r:Resource that holds a NumberOrder; an r:Note may stand before it (captured from API 1.0)."""
-        resource = self._resource(reply, "r:Resource")
+        node = resource(reply, "r:Resource").get("NumberOrder")
         try:
-            return self._number_order(resource.get("NumberOrder"))
+            return self._number_order(node)
         except ValueError as exc:
             raise ProtocolError(f"CallFire's answer holds no order that can be read: {exc}.", body=reply.body) from exc
 
@@ -152,7 +146,7 @@ class CallFireProvider:
             if (
                 name.rpartition(":")[2] == "NumberOrder"
                 and isinstance(node, Mapping)
-                and _is_id(order_id := str(node.get("@id", "")))
+                and is_id(order_id := str(node.get("@id", "")))
             ):
                 try:
                     return Postback(order_id=order_id, state=self._number_order(node))
@@ -160,6 +154,14 @@ class CallFireProvider:
                     return Postback(order_id=order_id)
             waiting.extend(xml.children(node))
         return Postback()
+
+    def matches(self, state: NumberOrder, content: Content, submitted_at: datetime) -> bool:
+        """Whether an order was created since the submission, and asks for just as many of each kind."""
+        return callfire_traces.matches(state, content, submitted_at)
+
+    def investigate(self, content: Content, submitted_at: datetime, now: datetime) -> Investigation:
+        """Look up each named number and keyword among the account's own, then among those for sale."""
+        return callfire_traces.investigate(content, submitted_at, now)
 
     def dump(self, state: NumberOrder) -> str:
         """JSON, with money and times as text."""
@@ -178,44 +180,25 @@ class CallFireProvider:
         fields |= {"created": datetime.fromisoformat(fields["created"]), "outcome": self._outcome(fields["status"])}
         return NumberOrder(**fields)
 
-    def _resource(self, reply: Reply, root: str) -> xml.Node:
-        """The root element that was asked for, or the exception the answer stands for."""
-        try:
-            name, node = xml.read(reply.body, NAMESPACES)
-        except ProtocolError:
-            if reply.status in SUCCESS:
-                raise
-            name, node = "", {}  # an HTML page or nothing at all: the HTTP status is all there is
-        if name == "r:ResourceException":
-            status = xml.text(node.get("r:HttpStatus")) or ""
-            if reply.status in SUCCESS and status.isdecimal():
-                reply = Reply(status=int(status), headers=reply.headers, body=reply.body)
-        if reply.status not in SUCCESS:
-            message = xml.text(node.get("r:Message")) if name == "r:ResourceException" else None
-            raise refusal(reply, (message or "CallFire refused without a message that can be read")[:500])
-        if name != root:
-            raise ProtocolError(f"CallFire answered {name or 'nothing'} where {root} was expected.", body=reply.body)
-        return node
-
     def _number_order(self, node: JSON) -> NumberOrder:
         """A NumberOrder element; ValueError says what is missing. Unknown elements are passed over (Summary and its like came later)."""
         if not isinstance(node, Mapping):
             raise ValueError("there is not exactly one NumberOrder")  # noqa: TRY004 - the document is wrong, not a type
         order_id, status = str(node.get("@id", "")), xml.text(node.get("Status"))
-        if not _is_id(order_id) or not status:
+        if not is_id(order_id) or not status:
             raise ValueError("it lacks an id or a Status")
         return NumberOrder(
             id=order_id,
             status=status,
             outcome=self._outcome(status),
-            created=_time(node.get("Created")),
-            total_cost=_money(node.get("TotalCost")),
+            created=time("Created", node.get("Created")),
+            total_cost=money(node.get("TotalCost")),
             local_numbers=_item(node.get("LocalNumbers")),
             toll_free_numbers=_item(node.get("TollFreeNumbers")),
             keywords=_item(node.get("Keywords")),
-            summary=_money(node["Summary"]) if "Summary" in node else None,
-            sales_tax=_money(node["SalesTax"]) if "SalesTax" in node else None,
-            total=_money(node["Total"]) if "Total" in node else None,
+            summary=money(node["Summary"]) if "Summary" in node else None,
+            sales_tax=money(node["SalesTax"]) if "SalesTax" in node else None,
+            total=money(node["Total"]) if "Total" in node else None,
         )
 
     def _outcome(self, status: str) -> Outcome:
@@ -231,40 +214,16 @@ class CallFireProvider:
         return outcome
 
 
-def _pascal(name: str) -> str:
-    return "".join(part.capitalize() for part in name.split("_"))
-
-
-def _is_id(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and len(text) <= 19
-
-
 def _item(node: JSON) -> OrderItem | None:
-    if not isinstance(node, Mapping):
+    if node is None:
         return None
+    if not isinstance(node, Mapping):
+        raise ValueError("an item stands twice or is empty")  # noqa: TRY004 - the document is wrong, not a type
     ordered = xml.text(node.get("Ordered")) or ""
-    if not _is_id(ordered):
+    if not is_id(ordered):
         raise ValueError("an item lacks its Ordered")
     # Schema: one element, separated by spaces. The pages print "List[string]", so repeated elements are read as well.
     fulfilled = tuple(
         word for name, child in xml.children(node) if name == "Fulfilled" for word in (xml.text(child) or "").split()
     )
-    return OrderItem(ordered=int(ordered), unit_cost=_money(node.get("UnitCost")), fulfilled=fulfilled)
-
-
-def _money(node: JSON) -> Decimal:
-    try:
-        amount = Decimal(xml.text(node) or "")
-    except InvalidOperation:
-        amount = Decimal("NaN")
-    if not amount.is_finite() or abs(amount.adjusted()) > 18:
-        raise ValueError("an amount of money is missing or absurd")
-    return amount
-
-
-def _time(node: JSON) -> datetime:
-    try:
-        time = datetime.fromisoformat(xml.text(node) or "")
-    except ValueError as exc:
-        raise ValueError("its Created is missing or no time") from exc
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    return OrderItem(ordered=int(ordered), unit_cost=money(node.get("UnitCost")), fulfilled=fulfilled)

@@ -19,7 +19,13 @@ MAX_DEPTH: Final = 16
 """Elements inside one another. CallFire's deepest documented answer has seven."""
 
 #: Elements, attributes and namespace declarations an answer of the provider may have together; its size is bounded by the transport.
-MANY: Final = 1_000_000
+MANY: Final = 200_000
+
+#: Characters of a namespace, which each name in it is prefixed with; the longest of CallFire's has 41.
+LONGEST_NAMESPACE: Final = 100
+
+#: What expat reads by itself. For others Python's codecs would be asked, which know far more than text.
+_ENCODINGS: Final = frozenset({"utf-8", "utf-16", "iso-8859-1", "us-ascii"})
 
 
 class _Bounds:
@@ -64,10 +70,13 @@ class _BoundedParser:
         def declare(prefix: str | None, uri: str) -> None:
             nonlocal left
             left -= 1
+            if len(uri or "") > LONGEST_NAMESPACE:
+                raise _RefusedError("it declares a namespace of absurd length")
             declared(prefix, uri)
 
         # A DTD is where entities grow and where 1 MB of ATTLIST costs a second; no provider sends one.
         parser.StartDoctypeDeclHandler = _refuse_doctype
+        parser.XmlDeclHandler = _refuse_encoding
         parser.StartElementHandler, parser.EndElementHandler, parser.StartNamespaceDeclHandler = start, end, declare
         return parser.Parse(body, final)
 
@@ -80,6 +89,11 @@ def _refuse_doctype(*_: object) -> None:
     raise _RefusedError("it has a DOCTYPE, and no document of a provider has one")
 
 
+def _refuse_encoding(_version: str, encoding: str | None, _standalone: int) -> None:
+    if encoding is not None and encoding.lower() not in _ENCODINGS:
+        raise _RefusedError(f"its encoding {encoding[:40]!r} is none of XML's own")
+
+
 def read(body: bytes, namespaces: Mapping[str, str], *, most: int = MANY) -> tuple[str, Node]:
     """The root's name and content. Names carry the short prefix that `namespaces` gives their namespace, whatever the document calls it.
 
@@ -90,7 +104,7 @@ def read(body: bytes, namespaces: Mapping[str, str], *, most: int = MANY) -> tup
             body, expat=_Bounds(most), process_namespaces=True, namespaces=dict(namespaces), strip_whitespace=True
         )
     except (expat.ExpatError, ValueError, LookupError) as exc:  # LookupError: an encoding Python does not know
-        raise ProtocolError(f"The XML cannot be read: {exc}.", body=body) from exc
+        raise ProtocolError(f"The XML cannot be read: {str(exc)[:200]}.", body=body) from exc
     ((name, content),) = document.items()
     return name, content if isinstance(content, Mapping) else {"#text": content}
 

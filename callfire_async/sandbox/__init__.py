@@ -5,9 +5,11 @@
         ...  # talk to sandbox.callfire_url as sandbox.login, sandbox.password
         assert sandbox.violations == 0
 
-It speaks CallFire 1.1's order and subscription endpoints literally, after the vendor's documents, schemas and samples, and shares no code
-with the client: a mistake made alike in encoder and decoder must show. Order postbacks are the sandbox's invention: CallFire documents
-no event for orders.
+It speaks CallFire 1.1's number and subscription services literally, after the vendor's documents, schemas and samples, and shares no code
+with the client: a mistake made alike in encoder and decoder must show. Documented are the verbs, paths, parameters, documents and the words
+in them; where the documents are silent, the line that fills the gap says so. Inventions of a kind: order postbacks (CallFire documents no event
+for orders), every fault, and the stock. That is a hundred fictional numbers in each of some fifty real places, and nothing a test names is
+missing from it: any number or keyword nobody owns can be bought.
 """
 
 import time
@@ -17,10 +19,14 @@ from typing import Self
 
 from aiohttp import web
 
-from .callfire import CallFire
+from .account import Account
+from .callfire import ROOT, CallFire
+from .faults import Faults
 from .forms import SUBSCRIPTION, RefusedError, check
+from .inventory import Inventory, checked
 from .ledger import Call, Ledger, Order, OrderView
 from .life import Life, Poll, Postback, Reply, Result, check_seconds, check_word
+from .numbers import Numbers
 from .postbacks import Courier, Delivery
 from .subscriptions import Subscription, Subscriptions
 
@@ -67,13 +73,28 @@ class Sandbox:
         self._host = host
         self._port = port
         self._runner: web.AppRunner | None = None
-        self._ledger = Ledger(processing=processing, postbacks=postbacks, life=life or Life(), seed=seed)
+        # Streams of chance of their own: the number of polls must not change the next order's numbers.
+        self._inventory = Inventory(None if seed is None else f"{seed}:numbers")
+        self._account = Account(self._inventory)
+        self._ledger = Ledger(
+            processing=processing,
+            postbacks=postbacks,
+            life=life or Life(),
+            inventory=self._inventory,
+            account=self._account,
+            seed=seed,
+        )
+        self._numbers = Numbers(self._inventory, self._account)
+        self._faults = Faults()
         self._subscriptions = Subscriptions(seed)
         self._courier = Courier(self._subscriptions)
         self._callfire = CallFire(
             ledger=self._ledger,
             courier=self._courier,
             subscriptions=self._subscriptions,
+            numbers=self._numbers,
+            account=self._account,
+            faults=self._faults,
             credentials=lambda: (self.login, self.password),
             latency=bounds,
             seed=seed,
@@ -83,7 +104,7 @@ class Sandbox:
         if self._runner is not None:
             raise RuntimeError("The sandbox is running already.")
         app = web.Application(client_max_size=64 * 1024)
-        app.add_subapp("/api/1.1/rest", self._callfire.application())
+        app.add_subapp(ROOT, self._callfire.application())
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=_PARTING)
         await runner.setup()
         try:
@@ -113,7 +134,7 @@ class Sandbox:
         if self._runner is None:
             raise RuntimeError("The sandbox is not running: enter it with 'async with' first.")
         host, port = self._runner.addresses[0][:2]
-        return f"http://{f'[{host}]' if ':' in host else host}:{port}/api/1.1/rest"
+        return f"http://{f'[{host}]' if ':' in host else host}:{port}{ROOT}"
 
     # ------------------------------------------------------------------ what happens
 
@@ -125,6 +146,7 @@ class Sandbox:
         """Pay a parked order now. It is PROCESSING at once, and FINISHED after its processing time. ValueError if it is not parked."""
         order = self._order(order_id)
         dropped, added = order.pay(time.monotonic())
+        self._account.follow(order, added)
         self._courier.unschedule(dropped)
         self._courier.schedule(order, added)
 
@@ -166,6 +188,54 @@ class Sandbox:
     @refuse_subscriptions.setter
     def refuse_subscriptions(self, refuse: bool) -> None:
         self._subscriptions.refused = refuse
+
+    # ------------------------------------------------------------------ what can be bought, and what is owned
+
+    def own(self, *units: str, label: str | None = None) -> None:
+        """Give the account these numbers and keywords from today, under a label. ValueError if one is not for sale."""
+        self._account.own(checked(units), label)
+
+    def disown(self, *units: str) -> None:
+        """Take these from the account, as when a lease ends. They are for sale again unless they were released. LookupError if one is not owned."""
+        self._account.disown(checked(units))
+
+    def take(self, *units: str) -> None:
+        """Let someone else buy these numbers and keywords now: an order that names one gets the rest. ValueError if one is the account's already."""
+        self._account.settle()
+        self._inventory.bar(checked(units))
+
+    def offer(self, *numbers: str) -> None:
+        """Put these numbers on sale: a search by their first seven digits finds them before others. Undoes `take`. ValueError as there."""
+        self._account.settle()
+        self._inventory.offer(checked(numbers, keywords=False))
+
+    @property
+    def owned(self) -> tuple[str, ...]:
+        """What the account has at this moment: numbers, then keywords in capitals, both as they came."""
+        return (*self._account.numbers, *self._account.keywords)
+
+    @property
+    def configure_status(self) -> int:
+        """What a PUT of a number's configuration is answered: 200 without a body, or 204. The documents leave it open."""
+        return self._numbers.configure_status
+
+    @configure_status.setter
+    def configure_status(self, status: int) -> None:
+        if status not in {200, 204}:
+            raise ValueError(f"configure_status is 200 or 204, not {status!r}.")
+        self._numbers.configure_status = status
+
+    def fault_next(self, path_prefix: str, *words: Poll) -> None:
+        """Let the next calls whose path begins so fail, one word for each, in turn; then all is well.
+
+        `path_prefix` follows the base URL, as in "/number/search"; "/number" alone begins the paths of orders too. The words are those of
+        `Life.polls`, with its defaults for silence and Retry-After. Calls without credentials, and those too soon, use up none.
+        """
+        if not path_prefix.startswith("/"):
+            raise ValueError(f"path_prefix begins with a slash, unlike {path_prefix!r}.")
+        for word in words:
+            check_word("Each word", word, Poll)
+        self._faults.add(path_prefix, words)
 
     # ------------------------------------------------------------------ what happened
 

@@ -5,31 +5,26 @@ import base64
 import random
 import time
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
 from . import documents
-from .forms import RefusedError, check, read_form, read_order, read_query
+from .faults import ConnectionCutError, Faults, page, suffer
+from .forms import RefusedError, read_form, read_order, read_query
 from .subscriptions import Subscriptions, xml
 
 if TYPE_CHECKING:
-    from .ledger import Ledger, Order
-    from .life import Poll
+    from .account import Account
+    from .ledger import Ledger
+    from .numbers import Numbers
     from .postbacks import Courier
 
-#: Faults that are plain refusals.
-_REFUSALS: Final[dict["Poll", tuple[int, str]]] = {
-    "error500": (500, "An unexpected error occurred."),
-    "not_found": (404, "number order does not exist"),
-    "unauthorized": (401, "UNAUTHORIZED"),
-}
+#: Where the API stands on its server.
+ROOT = "/api/1.1/rest"
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-class ConnectionCutError(Exception):
-    """Ends a call without a byte of an answer."""
 
 
 class CallFire:
@@ -41,6 +36,9 @@ class CallFire:
         ledger: "Ledger",
         courier: "Courier",
         subscriptions: Subscriptions,
+        numbers: "Numbers",
+        account: "Account",
+        faults: Faults,
         credentials: Callable[[], tuple[str, str]],
         latency: tuple[float, float],
         seed: int | None,
@@ -48,6 +46,9 @@ class CallFire:
         self._ledger = ledger
         self._courier = courier
         self._subscriptions = subscriptions
+        self._numbers = numbers
+        self._account = account
+        self._faults = faults
         self._credentials = credentials
         self._latency = latency
         self._random = random.Random(None if seed is None else f"{seed}:latency")
@@ -57,6 +58,7 @@ class CallFire:
         app = web.Application(middlewares=[self._converse])
         app.router.add_post("/number/order", self._create_order)
         app.router.add_get("/number/order/{order_id}", self._get_order, allow_head=False)
+        self._numbers.add_routes(app.router)
         self._subscriptions.add_routes(app.router)
         return app
 
@@ -72,7 +74,9 @@ class CallFire:
             if too_soon:
                 # CallFire documents the rule and not what breaking it brings: 429 is inferred.
                 raise RefusedError(429, f"Order {order_id} was asked about less than a second ago.")  # noqa: TRY301  # one place answers all refusals
-            response = await handler(request)
+            await self._account.catch_up()
+            fault = self._faults.next(request.path.removeprefix(ROOT))
+            response = await suffer(fault, partial(handler, request))
         except RefusedError as refused:
             response = xml(
                 documents.exception(refused.status, refused.message), status=refused.status, headers=refused.headers
@@ -95,6 +99,7 @@ class CallFire:
     async def _create_order(self, request: web.Request) -> web.Response:
         form = await read_form(request)
         wanted = read_order(form)
+        self._ledger.remember(wanted)
         life = self._ledger.next_life()
         match life.reply:
             case "lost_before_accepting":
@@ -102,7 +107,7 @@ class CallFire:
             case "error_before_accepting":
                 raise RefusedError(503, "The service is temporarily unavailable.")
             case "html":
-                return _page(502)
+                return page(502)
         order = self._ledger.accept(form, wanted, life)
         await self._courier.announce(order)
         match life.reply:
@@ -113,44 +118,21 @@ class CallFire:
             case "error_after_accepting":
                 raise RefusedError(500, "An unexpected error occurred.")
             case "html_after_accepting":
-                return _page(200)
+                return page(200)
             case "empty_after_accepting":
                 return web.Response(status=201)
         # 201 is documented for other creates and inferred for this one.
         return xml(documents.reference(f"number/order/{order.id}"), status=201)
 
-    async def _get_order(self, request: web.Request) -> web.Response:
-        check(read_query(request), {})
+    async def _get_order(self, request: web.Request) -> web.StreamResponse:
+        read_query(request, {})
         order_id = request.match_info["order_id"]
         order = self._ledger.order(order_id)
         if order is None:
             raise RefusedError(404, f"number order {order_id} does not exist")
-        answer = await self._suffer(order)
-        return answer or xml(documents.order_resource(order, order.status(time.monotonic())))
 
-    async def _suffer(self, order: "Order") -> web.Response | None:
-        """Apply the next fault of the order's life; None if the call is to be answered after all."""
+        async def tell() -> web.Response:
+            return xml(documents.order_resource(order, order.status(time.monotonic())))
+
         fault = order.faults.popleft() if order.faults else "ok"
-        match fault:
-            case "ok":
-                return None
-            case "silent":
-                await asyncio.sleep(order.life.silent_for)
-                return None
-            case "drop":
-                raise ConnectionCutError
-            case "html":
-                return _page(502)
-            case "html_with_200":
-                return _page(200)
-            case "malformed":
-                document = documents.order_resource(order, order.status(time.monotonic()))
-                return xml(document[: len(document) // 2])
-            case "rate_limited":
-                # Neither 429 nor Retry-After is documented for 1.1; any gateway may send them.
-                raise RefusedError(429, "Too many requests.", {"Retry-After": str(order.life.retry_after)})
-        raise RefusedError(*_REFUSALS[fault])
-
-
-def _page(status: int) -> web.Response:
-    return web.Response(text=documents.PAGE, status=status, content_type="text/html")
+        return await suffer(fault, tell, silent_for=order.life.silent_for, retry_after=order.life.retry_after)

@@ -1,13 +1,20 @@
 """CallFire 1.1's documents, written out literally after tests/samples and the vendor's schemas."""
 
+import functools
 import re
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Final
 from xml.sax.saxutils import escape
 
+from .goods import is_toll_free
+from .inventory import SHORT_CODE
+from .regions import region_of
+
 if TYPE_CHECKING:
+    from .account import Configuration, Holding
     from .ledger import Order
+    from .regions import Region
     from .subscriptions import Subscription
 
 _PROLOGUE: Final = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
@@ -43,6 +50,18 @@ def exception(status: int, message: str) -> str:
     <r:Message>{_text(message)}</r:Message>
 </r:ResourceException>
 """
+
+
+def resource(item: str) -> str:
+    """r:Resource with one data element, the answer to most operations that get one thing."""
+    return f"{_PROLOGUE}<r:Resource {_DATA} {_RESOURCE}>\n{item}\n</r:Resource>\n"
+
+
+def resource_list(items: Iterable[str], total: int) -> str:
+    """r:ResourceList of data elements. `total` counts all pages."""
+    lines = "\n".join([*items, ""])
+    # Here alone r stands first, as in the vendor's fixture.
+    return f'{_PROLOGUE}<r:ResourceList {_RESOURCE} {_DATA} totalResults="{total}">\n{lines}</r:ResourceList>\n'
 
 
 def order_resource(order: "Order", status: str) -> str:
@@ -90,14 +109,12 @@ def number_order(order: "Order", status: str) -> str:
 
 def subscription_resource(subscription: "Subscription") -> str:
     """r:Resource with the Subscription, the answer to GetSubscription."""
-    return f"{_PROLOGUE}<r:Resource {_DATA} {_RESOURCE}>\n{_subscription(subscription)}\n</r:Resource>\n"
+    return resource(_subscription(subscription))
 
 
 def subscription_list(subscriptions: Iterable["Subscription"], total: int) -> str:
     """r:ResourceList of Subscription. `total` counts all pages."""
-    items = "".join(f"{_subscription(subscription)}\n" for subscription in subscriptions)
-    # Here alone r stands first, as in the vendor's fixture.
-    return f'{_PROLOGUE}<r:ResourceList {_RESOURCE} {_DATA} totalResults="{total}">\n{items}</r:ResourceList>\n'
+    return resource_list((_subscription(subscription) for subscription in subscriptions), total)
 
 
 def _subscription(subscription: "Subscription") -> str:
@@ -114,6 +131,78 @@ def _subscription(subscription: "Subscription") -> str:
     # NonStrictSsl and ExpiresAt have no element in the vendor's schema.
     lines.append("    </Subscription>")
     return "\n".join(lines)
+
+
+def region(place: "Region", prefix: str) -> str:
+    """Region alone, on one line as in the sample."""
+    return f"<Region><Prefix>{prefix}</Prefix>{_place(place)}</Region>"
+
+
+@functools.cache
+def _place(place: "Region") -> str:
+    fields = {**place.fields, "Latitude": str(place.latitude), "Longitude": str(place.longitude)}
+    # In the sequence of the schema.
+    names = ("City", "State", "Zipcode", "Country", "Lata", "RateCenter", "Latitude", "Longitude", "TimeZone")
+    return "".join(f"<{name}>{_text(fields[name])}</{name}>" for name in names)
+
+
+def number(digits: str, holding: "Holding | None" = None) -> str:
+    """Number alone. Status, LeaseInfo and NumberConfiguration are populated once it is purchased."""
+    national = f"({digits[1:4]}) {digits[4:7]}-{digits[7:]}" if digits[0] == "1" else f"+{digits}"
+    lines = [
+        "    <Number>",
+        f"        <Number>{digits}</Number>",
+        f"        <NationalFormat>{national}</NationalFormat>",
+        f"        <TollFree>{str(is_toll_free(digits)).lower()}</TollFree>",
+    ]
+    if (place := region_of(digits)) is not None:
+        lines.append(f"        {region(place, digits[:7])}")
+    elif not is_toll_free(digits):
+        # From a place the sandbox does not know; every element of Region is optional.
+        lines.append(f"        <Region><Prefix>{digits[:7]}</Prefix></Region>")
+    if holding is not None:
+        lines += [_lease(holding), _configuration(holding.configuration)]
+    lines.append("    </Number>")
+    return "\n".join(lines)
+
+
+def keyword(word: str, holding: "Holding | None" = None) -> str:
+    """Keyword alone. Status and LeaseInfo are populated once it is purchased."""
+    lines = [
+        "    <Keyword>",
+        f"        <ShortCode>{SHORT_CODE}</ShortCode>",
+        f"        <Keyword>{word}</Keyword>",
+    ]
+    if holding is not None:
+        lines.append(_lease(holding))
+    lines.append("    </Keyword>")
+    return "\n".join(lines)
+
+
+def _lease(holding: "Holding") -> str:
+    # No document says what follows the words RELEASED and AutoRenew in time; a release stops the renewal, that much is said.
+    status, renew = ("RELEASED", "false") if holding.released else ("ACTIVE", "true")
+    return f"""        <Status>{status}</Status>
+        <LeaseInfo><LeaseBegin>{_day(holding.begin)}</LeaseBegin><LeaseEnd>{_day(holding.end)}</LeaseEnd><AutoRenew>{renew}</AutoRenew></LeaseInfo>"""
+
+
+def _configuration(configuration: "Configuration") -> str:
+    inbound = ""
+    if configuration.inbound is not None:
+        element = {"TRACKING": "CallTrackingConfig", "IVR": "IvrInboundConfig"}[configuration.inbound]
+        fields = "".join(f"<{name}>{_text(value)}</{name}>" for name, value in configuration.details.items())
+        inbound = (
+            f"<InboundCallConfigurationType>{configuration.inbound}</InboundCallConfigurationType>"
+            f"<InboundCallConfiguration><{element}>{fields}</{element}></InboundCallConfiguration>"
+        )
+    return (
+        f"        <NumberConfiguration><CallFeature>{configuration.call}</CallFeature>"
+        f"<TextFeature>{configuration.text}</TextFeature>{inbound}</NumberConfiguration>"
+    )
+
+
+def _day(when: date) -> str:
+    return f"{when.isoformat()}Z"
 
 
 def _moment(when: datetime) -> str:

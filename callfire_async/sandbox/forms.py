@@ -8,10 +8,13 @@ from typing import Final
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from .regions import Where
+
 #: The most numbers one count may ask for: the sandbox's own bound, CallFire documents none.
 MOST_AT_ONCE: Final = 1000
 
 _LONG: Final = (r"[0-9]{1,18}", "a whole number")
+_THOUSAND: Final = (r"[1-9][0-9]{0,2}|1000", "a whole number from 1 to 1000")
 _BOOLEAN: Final = (r"true|false|1|0", "true or false")
 _TEXT: Final = (r"\S.{0,254}", "a text of at most 255 characters")
 _FLOAT: Final = (r"-?[0-9]{1,3}(\.[0-9]{1,15})?", "a decimal number of degrees")
@@ -68,7 +71,40 @@ SUBSCRIPTION: Final = {
 }
 
 #: Parameters of the lists.
-PAGE: Final = {"MaxResults": (r"[1-9][0-9]{0,2}|1000", "a whole number from 1 to 1000"), "FirstResult": _LONG}
+PAGE: Final = {"MaxResults": _THOUSAND, "FirstResult": _LONG}
+
+#: Parameters of the number service's operations, each under its name in the vendor's documents.
+QUERY_REGIONS: Final = {**PAGE, **_REGION}
+QUERY_NUMBERS: Final = {**PAGE, **_REGION, "LabelName": _TEXT}
+# No document at hand gives Count a greatest value. Here it is the one of every list.
+SEARCH_NUMBERS: Final = {"Count": _THOUSAND, "TollFree": _BOOLEAN, **_REGION}
+SEARCH_KEYWORDS: Final = {"Keywords": ORDER["Keywords"]}
+RELEASE: Final = {
+    "Number": (r"[0-9]{11}|67076", "a number of 11 digits, or the short code 67076"),
+    "Keyword": (
+        r"[A-Za-z0-9]{1,64}([ ,][A-Za-z0-9]{1,64})*",
+        "keywords of 1 to 64 letters and digits, separated by one comma or space",
+    ),
+}
+#: The parameters of ConfigureNumber that belong to an InboundCallConfigurationType, in the sequence of the vendor's schema.
+INBOUND: Final = {
+    "TRACKING": {
+        "TransferNumber": (r"\+?[0-9]{1,20}( \+?[0-9]{1,20})*", "phone numbers, separated by one space"),
+        "Screen": _BOOLEAN,
+        "Record": _BOOLEAN,
+        "IntroSoundId": _LONG,
+        "WhisperSoundId": _LONG,
+    },
+    "IVR": {"DialplanXml": (r"(?s)\s*<.+>\s*", "an XML document")},
+}
+CONFIGURE: Final = {
+    # PENDING and UNSUPPORTED stand in the enumeration too: states that CallFire tells of, and nobody can ask for.
+    "CallFeature": (r"ENABLED|DISABLED", "ENABLED or DISABLED"),
+    "TextFeature": (r"ENABLED|DISABLED", "ENABLED or DISABLED"),
+    "InboundCallConfigurationType": (r"TRACKING|IVR", "TRACKING or IVR"),
+    **INBOUND["TRACKING"],
+    **INBOUND["IVR"],
+}
 
 
 class RefusedError(Exception):
@@ -89,7 +125,7 @@ class Wanted:
     keywords: tuple[str, ...]
     local: int
     toll_free: int
-    prefix: str | None
+    where: Where
 
 
 async def read_form(request: web.Request) -> dict[str, str]:
@@ -138,7 +174,7 @@ def read_order(form: Mapping[str, str]) -> Wanted:
         keywords=tuple(form.get("Keywords", "").split()),
         local=int(form.get("localCount", 0)),
         toll_free=int(form.get("tollFreeCount", 0)),
-        prefix=form.get("Prefix"),
+        where=read_where(form),
     )
     if max(wanted.local, wanted.toll_free) > MOST_AT_ONCE:
         raise RefusedError(400, f"At most {MOST_AT_ONCE} numbers are sold at once.")
@@ -148,18 +184,33 @@ def read_order(form: Mapping[str, str]) -> Wanted:
     return wanted
 
 
-def read_page(request: web.Request) -> tuple[int, int]:
-    """Understand MaxResults and FirstResult of a list: (how many, from where)."""
-    query = read_query(request)
-    check(query, PAGE)
-    return int(query.get("MaxResults", 1000)), int(query.get("FirstResult", 0))
+def read_where(form: Mapping[str, str]) -> Where:
+    """Understand the Region fields among checked parameters."""
+    if ("Latitude" in form) != ("Longitude" in form):
+        raise RefusedError(400, "Latitude and Longitude are given together.")  # inferred: one alone is no place
+    return Where.of(form)
 
 
-def read_query(request: web.Request) -> dict[str, str]:
-    """Read the parameters in the address of a GET or DELETE."""
+def read_page(query: Mapping[str, str]) -> slice:
+    """Understand MaxResults and FirstResult among the checked parameters of a list."""
+    first = int(query.get("FirstResult", 0))
+    return slice(first, first + int(query.get("MaxResults", 1000)))
+
+
+def read_query(request: web.Request, known: Mapping[str, tuple[str, str]], *required: str) -> dict[str, str]:
+    """Read and check the parameters in the address of a GET or DELETE."""
     query: dict[str, str] = {}
     for name, value in request.query.items():
         if name in query:
             raise RefusedError(400, f"Parameter {name} is given twice.")
         query[name] = value
+    check(query, known)
+    require(query, *required)
     return query
+
+
+def require(form: Mapping[str, str], *names: str) -> None:
+    """Refuse where one is missing. The sentence is CallFire's own, of TriggerEvent."""
+    for name in names:
+        if name not in form:
+            raise RefusedError(400, f"{name} is required")

@@ -7,11 +7,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from .forms import Wanted
-from .goods import Block, Warehouse, all_but_one
+from .goods import Block, all_but_one
 from .life import FINAL, GOOD, PARKED, Life, Poll
+
+if TYPE_CHECKING:
+    from .account import Account
+    from .inventory import Inventory
 
 #: Seconds that must lie between two calls about one order: "no more than once per second" (CallFire's documents).
 PACE: Final = 1.0
@@ -76,6 +80,11 @@ class Order:
         """Return the order's status word at a moment of time.monotonic."""
         return next(step.status for step in reversed(self.steps) if step.at <= now)
 
+    def end(self, status: str) -> str:
+        """Turn a good end into ERRORED where nothing could be had. A script has its own words."""
+        empty = not any(block.units for block in self.goods)
+        return "ERRORED" if empty and status in GOOD and not self.life.statuses else status
+
     def blocks(self, status: str) -> tuple[Block, ...]:
         """What the order's document lists under a status: nothing delivered yet, all, all but one, or nothing at all."""
         if status not in FINAL:
@@ -91,7 +100,7 @@ class Order:
         if self.status(now) not in PARKED:
             raise ValueError(f"Order {self.id} is {self.status(now)}: only a parked order can be paid.")
         dropped = [step for step in self.steps if step.at > now]
-        added = [Step(now, "PROCESSING"), Step(now + self.processing, "FINISHED")]
+        added = [Step(now, "PROCESSING"), Step(now + self.processing, self.end("FINISHED"))]
         self.steps = [step for step in self.steps if step.at <= now] + added
         return dropped, added
 
@@ -105,12 +114,21 @@ class Order:
 class Ledger(Mapping[str, OrderView]):
     """All orders by id, and the log of calls. Reading an entry freezes it as it is at that moment."""
 
-    def __init__(self, *, processing: float, postbacks: str, life: Life, seed: int | None) -> None:
+    def __init__(
+        self,
+        *,
+        processing: float,
+        postbacks: str,
+        life: Life,
+        inventory: "Inventory",
+        account: "Account",
+        seed: int | None,
+    ) -> None:
         self._processing = processing
         self._postbacks = postbacks
         self._life = life
-        # Streams of their own: the number of polls must not change the next order's numbers.
-        self._warehouse = Warehouse(None if seed is None else f"{seed}:numbers")
+        self._inventory = inventory
+        self._account = account
         self._ids = random.Random(None if seed is None else f"{seed}:ids")
         self._last_id = self._ids.randrange(1_400_000, 1_500_000) * 1000 + 3  # CallFire's ids end in 003
         self._planned: deque[Life] = deque()
@@ -136,10 +154,15 @@ class Ledger(Mapping[str, OrderView]):
         """Take the life of the order that is coming in."""
         return self._planned.popleft() if self._planned else self._life
 
+    def remember(self, wanted: Wanted) -> None:
+        """Note the numbers named in a create, whatever becomes of it: they exist, and are for sale if nobody has them."""
+        self._inventory.remember(wanted.numbers)
+
     def accept(self, form: Mapping[str, str], wanted: Wanted, life: Life) -> Order:
         """Write an order down. From here on it exists, whatever becomes of the reply."""
         self._last_id += self._ids.randrange(1, 10) * 1000
         processing = self._processing if life.processing is None else life.processing
+        self._account.settle()  # what a failed order has put back can be sold again
         now = time.monotonic()
         order = Order(
             id=str(self._last_id),
@@ -149,16 +172,18 @@ class Ledger(Mapping[str, OrderView]):
             postback=life.postback or self._postbacks,
             accepted_at=now,
             created=datetime.now(UTC),
-            goods=self._warehouse.pick(
+            goods=self._inventory.pick(
                 numbers=wanted.numbers,
                 keywords=wanted.keywords,
                 local=wanted.local,
                 toll_free=wanted.toll_free,
-                prefix=wanted.prefix,
+                where=wanted.where,
             ),
-            steps=[Step(now + seconds, status) for seconds, status in life.timeline(processing)],
+            steps=[],
             faults=deque(life.polls),
         )
+        order.steps = [Step(now + seconds, order.end(status)) for seconds, status in life.timeline(processing)]
+        self._account.follow(order, order.steps)
         self._orders[order.id] = order
         return order
 

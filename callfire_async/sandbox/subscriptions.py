@@ -9,7 +9,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from . import documents
-from .forms import SUBSCRIPTION, RefusedError, check, read_form, read_page, read_query
+from .forms import PAGE, SUBSCRIPTION, RefusedError, check, read_form, read_page, read_query, require
 
 _FILTERS: Final = ("BroadcastId", "BatchId", "FromNumber", "ToNumber", "Inbound")
 
@@ -71,9 +71,7 @@ class Subscriptions(Mapping[int, Subscription]):
         check(form, SUBSCRIPTION)
         if self.refused:
             raise RefusedError(403, "This account may not make subscriptions.")
-        for name in ("TriggerEvent", "Endpoint"):  # required on POST alone; the first sentence is CallFire's own
-            if name not in form:
-                raise RefusedError(400, f"{name} is required")
+        require(form, "TriggerEvent", "Endpoint")  # on POST alone
         request_id = form.get("RequestId")
         made = self._requests.get(request_id) if request_id else None
         if made is None:
@@ -83,12 +81,11 @@ class Subscriptions(Mapping[int, Subscription]):
         return xml(documents.reference(f"subscription/{made}"), status=201)
 
     async def _query(self, request: web.Request) -> web.Response:
-        most, first = read_page(request)
-        page = list(self._all.values())[first : first + most]
+        page = list(self._all.values())[read_page(read_query(request, PAGE))]
         return xml(documents.subscription_list(page, len(self._all)))
 
     async def _get(self, request: web.Request) -> web.Response:
-        check(read_query(request), {})
+        read_query(request, {})
         return xml(documents.subscription_resource(self._find(request)))
 
     async def _update(self, request: web.Request) -> web.Response:
@@ -102,7 +99,7 @@ class Subscriptions(Mapping[int, Subscription]):
         return web.Response(status=204)  # "returns no response"; the status is inferred
 
     async def _delete(self, request: web.Request) -> web.Response:
-        check(read_query(request), {})
+        read_query(request, {})
         del self._all[self._find(request).id]
         return web.Response(status=204)  # empty; the status is inferred
 

@@ -7,18 +7,19 @@ several clients can share a store. Any method may raise StoreError.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, Self
 
 from callfire_async.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from collections.abc import Callable
     from types import TracebackType
 
     from callfire_async.orders import Content, Outcome
 
-__all__ = ["Claim", "Phase", "Record", "Scope", "Store", "open_store"]
+__all__ = ["KEEP", "Claim", "Phase", "Record", "Scope", "Store", "open_store"]
 
 
 class Scope(NamedTuple):
@@ -94,7 +95,10 @@ class Store(Protocol):
         """Mark a purchase whose fate is unknown."""
 
     async def place(self, scope: Scope, key: str, order_id: str, *, ask_in: float, rest: float) -> Record:
-        """Give a purchase its id. It may be asked about after `ask_in` seconds, and by nobody before `rest` seconds."""
+        """Give a purchase, intended or in doubt, its id. It is due after `ask_in` seconds, and nobody may ask before `rest` seconds.
+
+        An order of that id that was only attached becomes this purchase, with all that is known of it. StoreError if the id is another purchase's.
+        """
 
     async def attach(self, record: Record) -> Record:
         """Follow an order placed elsewhere, due at once; the record that has this order id already wins."""
@@ -111,7 +115,7 @@ class Store(Protocol):
         """The record of a key."""
 
     async def in_phase(self, scope: Scope, phase: Phase) -> list[Record]:
-        """All records in one phase, oldest first."""
+        """All records in one phase, oldest first. Not for SETTLED ones, which may be a million."""
 
     # The schedule: the once-a-second rule lives here and nowhere else.
 
@@ -130,11 +134,34 @@ class Store(Protocol):
     async def due_in(self, scope: Scope) -> float | None:
         """Seconds until `claim_due` may have something; None while nothing is scheduled."""
 
+    # The news of others: another client of this store, another process.
+
+    def watch(self, scope: Scope, heard: Callable[[str], None]) -> None:
+        """Call `heard` with the id of each order that was applied from now on, whoever did it. A hint: it may come twice."""
+
+    def unwatch(self, scope: Scope, heard: Callable[[str], None]) -> None:
+        """Stop that."""
+
+
+KEEP: Final = timedelta(days=30)
+"""How long a settled order is kept, and with it what its key stands for."""
+
 
 def open_store(url: str) -> Store:
-    """The store an address names: "memory:" for scripts and tests. It is opened by `async with`."""
+    """The store an address names, to be opened by `async with`. ConfigurationError if it names none.
+
+    "memory:" is forgotten when the process ends. "sqlite:orders.db" (relative) and "sqlite:///abs/path/orders.db" are journals in a file.
+    """
+    kind, _, rest = url.partition(":")
     if url == "memory:":
-        from callfire_async.stores.memory import MemoryStore
+        from callfire_async.stores.memory import MemoryStore  # a backend is imported when it is used
 
         return MemoryStore()
-    raise ConfigurationError(f"No store answers to {url.partition(':')[0]!r}: the address must be 'memory:'.")
+    path = rest.removeprefix("//")
+    if kind == "sqlite" and path and not (rest.startswith("//") and not path.startswith("/")):
+        from callfire_async.stores.sqlite import SQLiteStore
+
+        return SQLiteStore(path)
+    raise ConfigurationError(
+        f"No store answers to '{kind[:20]}:…': the address must be 'memory:', 'sqlite:orders.db' or 'sqlite:///abs/path/orders.db'."
+    )

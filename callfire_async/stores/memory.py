@@ -2,29 +2,41 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+import time
+from collections import deque
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Self
 
 from callfire_async.errors import StoreError
-from callfire_async.stores import Claim, Phase, Record, Scope
-from callfire_async.stores.schedule import Schedule
+from callfire_async.stores import KEEP, Phase, Record, Scope
+from callfire_async.stores.schedule import InProcess
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
     from callfire_async.orders import Outcome
 
 
-class MemoryStore:
-    """A Store that lasts as long as the process. Open, close and open again: it still knows its orders."""
+class MemoryStore(InProcess):
+    """A Store that lasts as long as the process. Settled orders are kept for `keep`, then forgotten with their keys.
 
-    def __init__(self) -> None:
+    `clock` gives seconds that only ever grow, for tests that turn it by hand.
+    """
+
+    def __init__(self, *, keep: timedelta = KEEP, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(clock=clock)
+        self._keep = keep
         self._records: dict[tuple[Scope, str], Record] = {}
         self._keys: dict[tuple[Scope, str], str] = {}
-        self._schedules: defaultdict[Scope, Schedule] = defaultdict(Schedule)
+        self._settled: deque[tuple[datetime, Scope, str]] = deque()
 
     async def __aenter__(self) -> Self:
+        # What an earlier use of this store left on the way is as unknown as after a crash.
+        for place, record in self._records.items():
+            if record.phase is Phase.INTENDED:
+                self._records[place] = replace(record, phase=Phase.IN_DOUBT)
         return self
 
     async def __aexit__(
@@ -33,24 +45,28 @@ class MemoryStore:
         pass
 
     async def intend(self, record: Record) -> Record | None:
+        self._expire()
         known = self._records.setdefault((record.scope, record.key), record)
         return None if known is record else known
 
     async def refuse(self, scope: Scope, key: str) -> None:
-        del self._records[scope, key]
+        self._records.pop((scope, key), None)
 
     async def doubt(self, scope: Scope, key: str) -> None:
         self._records[scope, key] = replace(self._records[scope, key], phase=Phase.IN_DOUBT)
 
     async def place(self, scope: Scope, key: str, order_id: str, *, ask_in: float, rest: float) -> Record:
-        if self._keys.get((scope, order_id), key) != key:
-            raise StoreError(
-                f"Order {order_id} is already known under the key {self._keys[scope, order_id]!r}, and cannot be {key!r} as well."
-            )
+        known = await self.find(scope, order_id)
         record = replace(self._records[scope, key], phase=Phase.OPEN, order_id=order_id)
+        if known is not None and known.content:
+            raise StoreError(f"Order {order_id} is the purchase {known.key!r}, and cannot be {key!r} as well.")
+        if known is not None:
+            record = replace(record, phase=known.phase, state=known.state, settled_by=known.settled_by)
+            del self._records[scope, known.key]
         self._records[scope, key] = record
         self._keys[scope, order_id] = key
-        self._schedules[scope].follow(order_id, ask_in=ask_in, rest=rest)
+        if record.phase is Phase.OPEN:
+            self._schedules[scope].follow(order_id, ask_in=ask_in, rest=rest)
         return record
 
     async def attach(self, record: Record) -> Record:
@@ -58,7 +74,9 @@ class MemoryStore:
         if known := await self.find(record.scope, order_id):
             return known
         self._records[record.scope, record.key] = record
-        return await self.place(record.scope, record.key, order_id, ask_in=0.0, rest=0.0)
+        self._keys[record.scope, order_id] = record.key
+        self._schedules[record.scope].follow(order_id, ask_in=0.0, rest=0.0)
+        return record
 
     async def apply(self, scope: Scope, order_id: str, *, state: str, outcome: Outcome, by: str) -> bool:
         record = await self.find(scope, order_id)
@@ -67,8 +85,9 @@ class MemoryStore:
         record = replace(record, state=state)
         if outcome.final:
             record = replace(record, phase=Phase.SETTLED, settled_by=by)
-            self._schedules[scope].leave(order_id)
+            self._settled.append((datetime.now(UTC), scope, order_id))
         self._records[scope, record.key] = record
+        self._applied(scope, order_id, final=outcome.final)
         return True
 
     async def find(self, scope: Scope, order_id: str) -> Record | None:
@@ -81,18 +100,7 @@ class MemoryStore:
     async def in_phase(self, scope: Scope, phase: Phase) -> list[Record]:
         return [record for record in self._records.values() if record.scope == scope and record.phase is phase]
 
-    async def hasten(self, scope: Scope, order_id: str) -> None:
-        self._schedules[scope].hasten(order_id)
-
-    async def claim_due(self, scope: Scope, limit: int) -> list[Claim]:
-        return [
-            Claim(scope=scope, order_id=order_id, age=age) for order_id, age in self._schedules[scope].claim_due(limit)
-        ]
-
-    async def settle_claim(self, claim: Claim, *, again_in: float | None, rest: float) -> None:
-        record = await self.find(claim.scope, claim.order_id)
-        goes_on = record is not None and record.phase is Phase.OPEN
-        self._schedules[claim.scope].settle(claim.order_id, again_in=again_in if goes_on else None, rest=rest)
-
-    async def due_in(self, scope: Scope) -> float | None:
-        return self._schedules[scope].due_in()
+    def _expire(self) -> None:
+        while self._settled and self._settled[0][0] < datetime.now(UTC) - self._keep:
+            _, scope, order_id = self._settled.popleft()
+            del self._records[scope, self._keys.pop((scope, order_id))]
