@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections import Counter, OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Generic, Literal, TypeAlias, cast
 
 from callfire_async.errors import ClosedError, StoreError
@@ -186,8 +186,13 @@ class Registry(Generic[S]):
         if final:
             del self._open[state.id]
 
-    async def hear(self, postback: Postback[S], *, trust: bool) -> None:
-        """Take in a postback: a reason to ask, or with `trust` an answer. The store has it when this returns."""
+    async def hear(self, postback: Postback[S], *, trust: bool, callback: str | None = None) -> None:
+        """Take in a postback: a reason to ask, or with `trust` an answer. The store has it when this returns.
+
+        `callback` is the digest of the address it came to, if that is one order's own: then it speaks of that order and no other.
+        """
+        if callback is not None:
+            postback = await self._addressed(postback, callback)
         order_id = postback.order_id
         tracked = None if order_id is None else self._open.get(order_id)
         record = None if order_id is None or tracked else await self._store.find(self._scope, order_id)
@@ -201,6 +206,20 @@ class Registry(Generic[S]):
         else:
             self.tally["postbacks_accepted"] += 1
             await self._believe_or_ask(postback, trust=trust)
+
+    async def _addressed(self, postback: Postback[S], callback: str) -> Postback[S]:
+        """The postback as far as it may speak: of the order whose address it came to. It is what names an order whose answer was lost."""
+        record = await self._store.find_callback(self._scope, callback)
+        if record is None:  # it was refused or has expired since the address was looked up
+            return replace(postback, order_id=None, state=None)
+        if record.order_id is None and postback.order_id is not None:
+            await self.track(await self._store.place(self._scope, record.key, postback.order_id, ask_in=0.0, rest=0.0))
+            return postback
+        return (
+            postback
+            if postback.order_id == record.order_id
+            else replace(postback, order_id=record.order_id, state=None)
+        )
 
     def stumble(self, order_id: str, trouble: Error) -> None:
         """Tell those who wait for an order that nothing more can be learned for now. It stays open."""

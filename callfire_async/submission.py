@@ -25,6 +25,8 @@ from callfire_async.providers import S
 from callfire_async.stores import Phase, Record
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from callfire_async.orders import JSON, Content
     from callfire_async.providers import Provider, Receipt, Request
     from callfire_async.registry import Registry, Tracked
@@ -41,7 +43,10 @@ _UNCLEAR_4XX: Final = frozenset({408})
 
 
 class Submissions(Generic[S]):
-    """The purchases of one client. `ask_in` and `rest` are the seconds from acceptance to the first question, and to the first that is allowed."""
+    """The purchases of one client. `ask_in` and `rest` are the seconds from acceptance to the first question, and to the first that is allowed.
+
+    `new_callback` makes a callback address for one order, and the digest by which it is recognised.
+    """
 
     def __init__(
         self,
@@ -54,6 +59,7 @@ class Submissions(Generic[S]):
         ask_in: float,
         rest: float,
         max_retries: int,
+        new_callback: Callable[[], tuple[str, str]] | None = None,
     ) -> None:
         self._store = store
         self._scope = scope
@@ -63,6 +69,7 @@ class Submissions(Generic[S]):
         self._ask_in = ask_in
         self._rest = rest
         self._max_retries = max_retries
+        self._new_callback = new_callback
         self._under_way: dict[str, tuple[Content, asyncio.Task[Tracked[S]]]] = {}
 
     async def buy(self, content: Content, key: str | None) -> Tracked[S]:
@@ -98,13 +105,20 @@ class Submissions(Generic[S]):
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _intend(self, content: Content, key: str) -> Tracked[S]:
-        request = self._provider.encode_order(content)
+        url, digest = (None, None) if self._new_callback is None else self._new_callback()
+        request = self._provider.encode_order(content, url)
         record = Record(
-            scope=self._scope, key=key, content=content, phase=Phase.INTENDED, submitted_at=datetime.now(UTC)
+            scope=self._scope,
+            key=key,
+            content=content,
+            phase=Phase.INTENDED,
+            submitted_at=datetime.now(UTC),
+            callback=digest,
         )
         if (known := await self._store.intend(record)) is not None:
             return await self._bought_before(known, content)
-        return await self._placed(key, await self._send(request, key))
+        answer = await self._send(request, key)
+        return await (self._registry.track(answer) if isinstance(answer, Record) else self._placed(key, answer))
 
     async def _bought_before(self, known: Record, content: Content) -> Tracked[S]:
         _must_agree(known.key, known.content, content)
@@ -116,16 +130,19 @@ class Submissions(Generic[S]):
             )
         return await self._registry.track(known)
 
-    async def _send(self, request: Request, key: str) -> Receipt[S]:
-        """Send until it surely arrived, was surely refused, or its fate is unknown. Only what surely never arrived is sent again."""
+    async def _send(self, request: Request, key: str) -> Receipt[S] | Record:
+        """Send until it surely arrived, was surely refused, or its fate is unknown. Only what surely never arrived is sent again.
+
+        The record, where the answer was lost and the order's own callback has told its id instead.
+        """
         for attempt in itertools.count(1):
             try:
                 return self._provider.decode_receipt(await self._transport.send(request, purchase=True))
             except asyncio.CancelledError as exc:
-                raise await self._doubted(key, "The client was closed before the answer came.") from exc
+                return await self._doubted(key, "The client was closed before the answer came.", exc)
             except Exception as exc:
                 if not isinstance(exc, Error) or _may_have_arrived(exc):
-                    raise await self._doubted(key, str(exc)) from exc
+                    return await self._doubted(key, str(exc), exc)
                 pause = _pause_after(exc, attempt) if attempt <= self._max_retries else None
                 if pause is None:
                     await self._store.refuse(self._scope, key)
@@ -140,17 +157,21 @@ class Submissions(Generic[S]):
                 ) from exc
         raise AssertionError  # the loop above has no end
 
-    async def _doubted(self, key: str, why: str) -> OrderInDoubtError:
-        self._registry.tally["in_doubt"] += 1
+    async def _doubted(self, key: str, why: str, cause: BaseException) -> Record:
+        """Write down that its fate is unknown and raise OrderInDoubtError, unless its callback has placed it meanwhile: then return its record."""
         try:
-            await self._store.doubt(self._scope, key)
+            record = await self._store.doubt(self._scope, key)
         except StoreError as exc:  # it stays intended, and is in doubt from the next start on
             logger.warning("That order %r is in doubt could not be written down: %s", key, exc)
-        return OrderInDoubtError(
+        else:
+            if record.order_id is not None:
+                return record
+        self._registry.tally["in_doubt"] += 1
+        raise OrderInDoubtError(
             f"Order {key!r} may or may not have been placed. {why} It is not sent again by itself: in_doubt() lists it, "
             "reconcile() looks for traces of it, resolve() and abandon() settle it.",
             key=key,
-        )
+        ) from cause
 
     async def _placed(self, key: str, receipt: Receipt[S]) -> Tracked[S]:
         order_id = receipt.order_id

@@ -180,6 +180,7 @@ class OrderClient(Generic[S]):
             ask_in=policy.first(listening=listener is not None),
             rest=policy.min_interval,
             max_retries=max_retries,
+            new_callback=listener.new_callback if listener is not None and provider.calls_back else None,
         )
         self._doubts = Doubts(
             store=self._store,
@@ -279,9 +280,14 @@ class OrderClient(Generic[S]):
         refused = 0 if self._listener is None else self._listener.refused
         return Stats(**self._registry.tally, postbacks_refused=refused)
 
-    async def hear(self, headers: Mapping[str, str], body: bytes) -> None:
-        """Take in what arrived at the listener under this client's address. ProtocolError where it cannot be read."""
-        await self._registry.hear(self._provider.decode_postback(headers, body), trust=self._trust)
+    async def hear(self, headers: Mapping[str, str], body: bytes, callback: str | None = None) -> None:
+        """Take in what arrived at the listener, under one order's own address if `callback` is given. ProtocolError where it cannot be read."""
+        postback = self._provider.decode_postback(headers, body)
+        await self._registry.hear(postback, trust=self._trust, callback=callback)
+
+    async def expects(self, callback: str) -> bool:
+        """Whether an order of this client has the callback address with this digest."""
+        return self._provider.calls_back and await self._store.find_callback(self._scope, callback) is not None
 
     async def _buy(self, content: Content, key: str | None) -> Order[S]:
         self._must_run()

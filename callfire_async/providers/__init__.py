@@ -84,8 +84,12 @@ class Provider(Protocol[S]):
     def name(self) -> str:
         """A short, lasting name; stored with every order."""
 
-    def encode_order(self, content: Content) -> Request:
-        """The purchase. `content` was checked before and is what the store keeps."""
+    @property
+    def calls_back(self) -> bool:
+        """Whether each order takes a callback address of its own."""
+
+    def encode_order(self, content: Content, callback_url: str | None = None) -> Request:
+        """The purchase. `content` was checked before and is what the store keeps; the address is secret, and None without a listener."""
 
     def decode_receipt(self, reply: Reply) -> Receipt[S]:
         """The answer to a purchase. Raises APIError for a refusal and ProtocolError for an answer that cannot be read."""

@@ -89,6 +89,7 @@ class CallFireProvider:
     """The codec. `outcomes` corrects or extends the meaning of statuses, which is mostly inferred: {"VOID": Outcome.FAILED}."""
 
     name = "callfire"
+    calls_back = False
 
     def __init__(self, outcomes: Mapping[str, Outcome] | None = None) -> None:
         try:
@@ -97,8 +98,9 @@ class CallFireProvider:
             raise ConfigurationError(f"outcomes= maps CallFire's statuses to Outcome members: {exc}.") from exc
         self._outcomes = {**OUTCOMES, **corrected}
 
-    def encode_order(self, content: Content) -> Request:
+    def encode_order(self, content: Content, callback_url: str | None = None) -> Request:
         """POST /number/order as a form: PascalCase but for the two counts, which the schema annotates in camelCase."""
+        del callback_url  # 1.1 knows subscriptions of the account only
         form: dict[str, JSON] = {}
         for parameter, name in (("Numbers", "numbers"), ("Keywords", "keywords")):
             if isinstance(values := content.get(name), list):

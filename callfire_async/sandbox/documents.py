@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from .regions import Region
     from .subscriptions import Subscription
 
-_PROLOGUE: Final = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
+#: The first line of every document.
+PROLOGUE: Final = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
 _DATA: Final = 'xmlns="http://api.callfire.com/data"'
 _RESOURCE: Final = 'xmlns:r="http://api.callfire.com/resource"'
 _NOTIFICATION: Final = 'xmlns:n="http://api.callfire.com/notification/xsd"'
@@ -28,15 +29,16 @@ _ILLEGAL: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010f
 PAGE: Final = "<!DOCTYPE html>\n<html><head><title>Bad Gateway</title></head><body><h1>We'll be right back</h1><br></body></html>\n"
 
 
-def _text(value: str) -> str:
-    return escape(_ILLEGAL.sub("\ufffd", value))
+def escaped(value: str) -> str:
+    """Make a text fit to stand in an element or an attribute."""
+    return escape(_ILLEGAL.sub("\ufffd", value), {'"': "&quot;"})
 
 
 def reference(path: str) -> str:
     """r:ResourceReference, the answer to a create. `path` is the new resource's, such as number/order/1428507003."""
     identifier = path.rpartition("/")[2]
     # The host is www.callfire.com whatever host was called.
-    return f"""{_PROLOGUE}<r:ResourceReference {_DATA} {_RESOURCE}>
+    return f"""{PROLOGUE}<r:ResourceReference {_DATA} {_RESOURCE}>
     <r:Id>{identifier}</r:Id>
     <r:Location>https://www.callfire.com/api/1.1/rest/{path}</r:Location>
 </r:ResourceReference>
@@ -45,23 +47,23 @@ def reference(path: str) -> str:
 
 def exception(status: int, message: str) -> str:
     """r:ResourceException, the answer to whatever is refused or fails."""
-    return f"""{_PROLOGUE}<r:ResourceException {_DATA} {_RESOURCE}>
+    return f"""{PROLOGUE}<r:ResourceException {_DATA} {_RESOURCE}>
     <r:HttpStatus>{status}</r:HttpStatus>
-    <r:Message>{_text(message)}</r:Message>
+    <r:Message>{escaped(message)}</r:Message>
 </r:ResourceException>
 """
 
 
 def resource(item: str) -> str:
     """r:Resource with one data element, the answer to most operations that get one thing."""
-    return f"{_PROLOGUE}<r:Resource {_DATA} {_RESOURCE}>\n{item}\n</r:Resource>\n"
+    return f"{PROLOGUE}<r:Resource {_DATA} {_RESOURCE}>\n{item}\n</r:Resource>\n"
 
 
 def resource_list(items: Iterable[str], total: int) -> str:
     """r:ResourceList of data elements. `total` counts all pages."""
     lines = "\n".join([*items, ""])
     # Here alone r stands first, as in the vendor's fixture.
-    return f'{_PROLOGUE}<r:ResourceList {_RESOURCE} {_DATA} totalResults="{total}">\n{lines}</r:ResourceList>\n'
+    return f'{PROLOGUE}<r:ResourceList {_RESOURCE} {_DATA} totalResults="{total}">\n{lines}</r:ResourceList>\n'
 
 
 def order_resource(order: "Order", status: str) -> str:
@@ -71,15 +73,15 @@ def order_resource(order: "Order", status: str) -> str:
         head = f"<r:Resource {_DATA} {_NOTIFICATION} {_RESOURCE}>\n    <r:Note>Processing time was 38.7ms</r:Note>"
     else:
         head = f"<r:Resource {_DATA} {_RESOURCE}>"
-    return f"{_PROLOGUE}{head}\n{number_order(order, status)}\n</r:Resource>\n"
+    return f"{PROLOGUE}{head}\n{number_order(order, status)}\n</r:Resource>\n"
 
 
-def order_postback(order: "Order", status: str, subscription_id: int) -> str:
-    """An order's postback. Hypothetical: CallFire documents no such event and no such root element (contract, section 4.1)."""
-    return f"""{_PROLOGUE}<n:NumberOrderNotification {_DATA} {_NOTIFICATION}>
+def notification(root: str, subscription_id: int, item: str) -> str:
+    """n:root with one data element, without the prologue: what is posted to a subscriber."""
+    return f"""<n:{root} {_DATA} {_NOTIFICATION}>
     <n:SubscriptionId>{subscription_id}</n:SubscriptionId>
-{number_order(order, status)}
-</n:NumberOrderNotification>
+{item}
+</n:{root}>
 """
 
 
@@ -90,7 +92,7 @@ def number_order(order: "Order", status: str) -> str:
     lines = [
         f'    <NumberOrder id="{order.id}">',
         f"        <Status>{status}</Status>",
-        f"        <Created>{_moment(order.created)}</Created>",
+        f"        <Created>{moment(order.created)}</Created>",
         f"        <TotalCost>{cost}</TotalCost>",
     ]
     if order.life.newer_fields:
@@ -118,11 +120,11 @@ def subscription_list(subscriptions: Iterable["Subscription"], total: int) -> st
 
 
 def _subscription(subscription: "Subscription") -> str:
-    filters = "".join(f"<{name}>{_text(value)}</{name}>" for name, value in subscription.filters.items())
+    filters = "".join(f"<{name}>{escaped(value)}</{name}>" for name, value in subscription.filters.items())
     lines = [
         f'    <Subscription id="{subscription.id}">',
         f"        <Enabled>{str(subscription.enabled).lower()}</Enabled>",
-        f"        <Endpoint>{_text(subscription.endpoint)}</Endpoint>",
+        f"        <Endpoint>{escaped(subscription.endpoint)}</Endpoint>",
         f"        <NotificationFormat>{subscription.notification_format}</NotificationFormat>",
         f"        <TriggerEvent>{subscription.trigger_event}</TriggerEvent>",
     ]
@@ -143,7 +145,7 @@ def _place(place: "Region") -> str:
     fields = {**place.fields, "Latitude": str(place.latitude), "Longitude": str(place.longitude)}
     # In the sequence of the schema.
     names = ("City", "State", "Zipcode", "Country", "Lata", "RateCenter", "Latitude", "Longitude", "TimeZone")
-    return "".join(f"<{name}>{_text(fields[name])}</{name}>" for name in names)
+    return "".join(f"<{name}>{escaped(fields[name])}</{name}>" for name in names)
 
 
 def number(digits: str, holding: "Holding | None" = None) -> str:
@@ -190,7 +192,7 @@ def _configuration(configuration: "Configuration") -> str:
     inbound = ""
     if configuration.inbound is not None:
         element = {"TRACKING": "CallTrackingConfig", "IVR": "IvrInboundConfig"}[configuration.inbound]
-        fields = "".join(f"<{name}>{_text(value)}</{name}>" for name, value in configuration.details.items())
+        fields = "".join(f"<{name}>{escaped(value)}</{name}>" for name, value in configuration.details.items())
         inbound = (
             f"<InboundCallConfigurationType>{configuration.inbound}</InboundCallConfigurationType>"
             f"<InboundCallConfiguration><{element}>{fields}</{element}></InboundCallConfiguration>"
@@ -205,5 +207,6 @@ def _day(when: date) -> str:
     return f"{when.isoformat()}Z"
 
 
-def _moment(when: datetime) -> str:
+def moment(when: datetime) -> str:
+    """Write a dateTime in UTC."""
     return when.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,7 +1,7 @@
-"""Delivers order postbacks to the subscribed endpoints.
+"""Delivers notifications to the subscribed endpoints: those of orders by itself, all others when a test asks for them.
 
 CallFire documents NO event for orders (contract, section 4.1): the documents advise a postback and name none that would be sent. The sandbox
-invents one, in the shape of the vendor's other notifications, and posts it to every enabled subscription that takes XML over HTTP.
+invents one, in the shape of the vendor's other notifications, and posts it to every enabled subscription that is an address on the web.
 """
 
 import asyncio
@@ -12,25 +12,27 @@ from typing import Final
 
 import aiohttp
 
-from . import documents
+from . import notifications
 from .ledger import Order, Step
 from .life import FINAL, GOOD, PARKED
+from .notifications import Notification
 from .subscriptions import Subscription, Subscriptions
 
 #: As captured from CallFire in 2013.
-_HEADERS: Final = {"Content-Type": "text/xml; charset=UTF-8", "User-Agent": "CallFire-HTTP/1.0"}
+_USER_AGENT: Final = "CallFire-HTTP/1.0"
 #: Seconds an endpoint may take. CallFire documents neither a timeout nor a retry: none is made here.
 _PATIENCE: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One postback and what became of it."""
+    """One notification to one subscriber, and what became of it."""
 
     #: time.monotonic() when it was posted.
     at: float
+    #: Empty if it tells of no order.
     order_id: str
-    #: The status word in it.
+    #: The order's status word in it; of any other notification the event.
     word: str
     endpoint: str
     #: The HTTP status the endpoint answered; None if no answer came.
@@ -51,7 +53,7 @@ class Courier:
 
     def open(self) -> None:
         """Get ready, inside the running loop."""
-        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_PATIENCE), headers=_HEADERS)
+        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_PATIENCE), headers={"User-Agent": _USER_AGENT})
 
     async def close(self) -> None:
         """Drop what is still to be delivered."""
@@ -112,14 +114,23 @@ class Courier:
     async def post(self, order: Order, words: Iterable[str]) -> None:
         """Post these status words one after the other, each to all endpoints at once. Never raises for a failed delivery."""
         for word in words:
-            hearing = [subscription for subscription in self._subscriptions.values() if subscription.hears_of_orders]
-            await asyncio.gather(*(self._deliver(order, word, subscription) for subscription in hearing))
+            await self.tell(notifications.of_order(order, word), everyone=True, whole=order.postback != "malformed")
 
-    async def _deliver(self, order: Order, word: str, subscription: Subscription) -> None:
+    async def tell(self, news: Notification, *, everyone: bool, whole: bool = True) -> tuple[Delivery, ...]:
+        """Post to all endpoints at once that hear of it, or to all that hear of orders. Never raises for a failed delivery."""
+        hearing = [
+            subscription
+            for subscription in self._subscriptions.values()
+            if (subscription.hears_of_orders if everyone else subscription.hears_of(news.word, news.facts))
+        ]
+        return tuple(await asyncio.gather(*(self._deliver(news, subscription, whole) for subscription in hearing)))
+
+    async def _deliver(self, news: Notification, subscription: Subscription, whole: bool) -> Delivery:
         if self._session is None:
             raise RuntimeError("The sandbox is not running: enter it with 'async with' first.")
-        body = documents.order_postback(order, word, subscription.id).encode()
-        if order.postback == "malformed":
+        content_type, text = news.render(subscription.notification_format, subscription.id)
+        body = text.encode()
+        if not whole:
             body = body[: len(body) // 2]
         at = time.monotonic()
         status, error = None, ""
@@ -127,10 +138,13 @@ class Courier:
             async with self._session.post(
                 subscription.endpoint,
                 data=body,
+                headers={"Content-Type": content_type},
                 ssl=not subscription.non_strict_ssl,
                 allow_redirects=False,
             ) as answer:
                 status = answer.status
         except (aiohttp.ClientError, OSError) as failure:  # TimeoutError is an OSError
             error = f"{type(failure).__name__}: {failure}"
-        self.deliveries.append(Delivery(at, order.id, word, subscription.endpoint, status, error))
+        delivery = Delivery(at, news.order_id, news.word, subscription.endpoint, status, error)
+        self.deliveries.append(delivery)
+        return delivery

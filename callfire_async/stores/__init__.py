@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, Self
 
-from callfire_async.errors import ConfigurationError
+from callfire_async.errors import ConfigurationError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from callfire_async.orders import Content, Outcome
 
-__all__ = ["KEEP", "Claim", "Phase", "Record", "Scope", "Store", "open_store"]
+__all__ = ["KEEP", "Claim", "Phase", "Record", "Scope", "Store", "open_store", "placed_before"]
 
 
 class Scope(NamedTuple):
@@ -60,6 +60,8 @@ class Record:
     state: str | None = None
     #: What brought the final word: "create", "postback" or "poll".
     settled_by: str | None = None
+    #: SHA-256, in hex, of the secret in the order's own callback address, where it has one. The secret itself is kept nowhere.
+    callback: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,13 +93,14 @@ class Store(Protocol):
     async def refuse(self, scope: Scope, key: str) -> None:
         """Forget a purchase that surely was not made, and free its key."""
 
-    async def doubt(self, scope: Scope, key: str) -> None:
-        """Mark a purchase whose fate is unknown."""
+    async def doubt(self, scope: Scope, key: str) -> Record:
+        """Mark an intended purchase whose fate is unknown. The record as it is now: its callback may have placed it meanwhile."""
 
     async def place(self, scope: Scope, key: str, order_id: str, *, ask_in: float, rest: float) -> Record:
         """Give a purchase, intended or in doubt, its id. It is due after `ask_in` seconds, and nobody may ask before `rest` seconds.
 
-        An order of that id that was only attached becomes this purchase, with all that is known of it. StoreError if the id is another purchase's.
+        An order of that id that was only attached becomes this purchase, with all that is known of it. Placing it again under the same id changes
+        nothing. StoreError if the id is another purchase's, or the purchase has another id.
         """
 
     async def attach(self, record: Record) -> Record:
@@ -113,6 +116,9 @@ class Store(Protocol):
 
     async def find_key(self, scope: Scope, key: str) -> Record | None:
         """The record of a key."""
+
+    async def find_callback(self, scope: Scope, digest: str) -> Record | None:
+        """The record whose `callback` this is."""
 
     async def in_phase(self, scope: Scope, phase: Phase) -> list[Record]:
         """All records in one phase, oldest first. Not for SETTLED ones, which may be a million."""
@@ -141,6 +147,15 @@ class Store(Protocol):
 
     def unwatch(self, scope: Scope, heard: Callable[[str], None]) -> None:
         """Stop that."""
+
+
+def placed_before(record: Record, known: Record | None, order_id: str) -> bool:
+    """Whether a purchase has this id already, for `place`. StoreError if one of the two belongs to another; `known` is whose id it is so far."""
+    if known is not None and known.key != record.key and known.content:
+        raise StoreError(f"Order {order_id} is the purchase {known.key!r}, and cannot be {record.key!r} as well.")
+    if record.order_id not in (None, order_id):
+        raise StoreError(f"The purchase {record.key!r} is order {record.order_id}, and cannot be {order_id} as well.")
+    return record.order_id is not None
 
 
 KEEP: Final = timedelta(days=30)

@@ -8,8 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Self
 
-from callfire_async.errors import StoreError
-from callfire_async.stores import KEEP, Phase, Record, Scope
+from callfire_async.stores import KEEP, Phase, Record, Scope, placed_before
 from callfire_async.stores.schedule import InProcess
 
 if TYPE_CHECKING:
@@ -30,6 +29,7 @@ class MemoryStore(InProcess):
         self._keep = keep
         self._records: dict[tuple[Scope, str], Record] = {}
         self._keys: dict[tuple[Scope, str], str] = {}
+        self._callbacks: dict[tuple[Scope, str], str] = {}
         self._settled: deque[tuple[datetime, Scope, str]] = deque()
 
     async def __aenter__(self) -> Self:
@@ -45,21 +45,29 @@ class MemoryStore(InProcess):
         pass
 
     async def intend(self, record: Record) -> Record | None:
-        self._expire()
+        await self._expire()
         known = self._records.setdefault((record.scope, record.key), record)
-        return None if known is record else known
+        if known is not record:
+            return known
+        if record.callback is not None:
+            self._callbacks[record.scope, record.callback] = record.key
+        return None
 
     async def refuse(self, scope: Scope, key: str) -> None:
-        self._records.pop((scope, key), None)
+        if (record := self._records.pop((scope, key), None)) is not None:
+            self._callbacks.pop((scope, record.callback or ""), None)
 
-    async def doubt(self, scope: Scope, key: str) -> None:
-        self._records[scope, key] = replace(self._records[scope, key], phase=Phase.IN_DOUBT)
+    async def doubt(self, scope: Scope, key: str) -> Record:
+        record = self._records[scope, key]
+        if record.phase is Phase.INTENDED:
+            record = self._records[scope, key] = replace(record, phase=Phase.IN_DOUBT)
+        return record
 
     async def place(self, scope: Scope, key: str, order_id: str, *, ask_in: float, rest: float) -> Record:
-        known = await self.find(scope, order_id)
-        record = replace(self._records[scope, key], phase=Phase.OPEN, order_id=order_id)
-        if known is not None and known.content:
-            raise StoreError(f"Order {order_id} is the purchase {known.key!r}, and cannot be {key!r} as well.")
+        record, known = self._records[scope, key], await self.find(scope, order_id)
+        if placed_before(record, known, order_id):
+            return record
+        record = replace(record, phase=Phase.OPEN, order_id=order_id)
         if known is not None:
             record = replace(record, phase=known.phase, state=known.state, settled_by=known.settled_by)
             del self._records[scope, known.key]
@@ -97,10 +105,14 @@ class MemoryStore(InProcess):
     async def find_key(self, scope: Scope, key: str) -> Record | None:
         return self._records.get((scope, key))
 
+    async def find_callback(self, scope: Scope, digest: str) -> Record | None:
+        key = self._callbacks.get((scope, digest))
+        return None if key is None else self._records[scope, key]
+
     async def in_phase(self, scope: Scope, phase: Phase) -> list[Record]:
         return [record for record in self._records.values() if record.scope == scope and record.phase is phase]
 
-    def _expire(self) -> None:
+    async def _expire(self) -> None:
         while self._settled and self._settled[0][0] < datetime.now(UTC) - self._keep:
             _, scope, order_id = self._settled.popleft()
-            del self._records[scope, self._keys.pop((scope, order_id))]
+            await self.refuse(scope, self._keys.pop((scope, order_id)))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from callfire_async.errors import StoreError
-from callfire_async.stores import KEEP, Phase, Record, Scope
+from callfire_async.stores import KEEP, Phase, Record, Scope, placed_before
 from callfire_async.stores.journal import Journal
 from callfire_async.stores.schedule import InProcess
 
@@ -37,19 +37,22 @@ MIGRATIONS: list[str] = [
         order_id TEXT,
         state TEXT,
         settled_by TEXT,
-        settled_at TEXT
+        settled_at TEXT,
+        callback TEXT
     );
     CREATE UNIQUE INDEX orders_by_key ON orders (provider, account, key);
     CREATE UNIQUE INDEX orders_by_id ON orders (provider, account, order_id) WHERE order_id IS NOT NULL;
+    CREATE UNIQUE INDEX orders_by_callback ON orders (provider, account, callback) WHERE callback IS NOT NULL;
     CREATE INDEX orders_not_settled ON orders (provider, account, phase) WHERE phase <> 'settled';
     CREATE INDEX orders_settled ON orders (settled_at) WHERE phase = 'settled';
     """,
 ]
 
 # The partial indexes serve only statements that repeat their condition: hence "phase <> 'settled' AND …" below.
-_COLUMNS: Final = "key, content, phase, submitted_at, order_id, state, settled_by"
+_COLUMNS: Final = "key, content, phase, submitted_at, order_id, state, settled_by, callback"
 _BY_KEY: Final = "provider = ? AND account = ? AND key = ?"
 _BY_ID: Final = "provider = ? AND account = ? AND order_id = ?"
+_BY_CALLBACK: Final = "provider = ? AND account = ? AND callback = ?"
 
 EXPIRE_EVERY: Final = 3600.0
 """Seconds between two looks for settled orders that were kept long enough."""
@@ -96,10 +99,15 @@ class SQLiteStore(InProcess):
     async def refuse(self, scope: Scope, key: str) -> None:
         await self._journal.run(lambda db: db.execute(f"DELETE FROM orders WHERE {_BY_KEY}", (*scope, key)))
 
-    async def doubt(self, scope: Scope, key: str) -> None:
-        await self._journal.run(
-            lambda db: db.execute(f"UPDATE orders SET phase = ? WHERE {_BY_KEY}", (Phase.IN_DOUBT, *scope, key))
-        )
+    async def doubt(self, scope: Scope, key: str) -> Record:
+        def write(db: sqlite3.Connection) -> Record:
+            db.execute(
+                f"UPDATE orders SET phase = ? WHERE {_BY_KEY} AND phase = ?",
+                (Phase.IN_DOUBT, *scope, key, Phase.INTENDED),
+            )
+            return _purchase(db, scope, key)
+
+        return await self._journal.run(write)
 
     async def place(self, scope: Scope, key: str, order_id: str, *, ask_in: float, rest: float) -> Record:
         def write(db: sqlite3.Connection) -> Record:
@@ -145,6 +153,9 @@ class SQLiteStore(InProcess):
     async def find_key(self, scope: Scope, key: str) -> Record | None:
         return await self._journal.run(lambda db: _one(db, scope, _BY_KEY, key))
 
+    async def find_callback(self, scope: Scope, digest: str) -> Record | None:
+        return await self._journal.run(lambda db: _one(db, scope, _BY_CALLBACK, digest))
+
     async def in_phase(self, scope: Scope, phase: Phase) -> list[Record]:
         def read(db: sqlite3.Connection) -> list[Record]:
             rows = db.execute(
@@ -165,20 +176,19 @@ def _insert(db: sqlite3.Connection, record: Record) -> bool:
         record.order_id,
         record.state,
         record.settled_by,
+        record.callback,
     )
     inserted = db.execute(
-        f"INSERT INTO orders (provider, account, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        f"INSERT INTO orders (provider, account, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
         (*record.scope, *row),
     )
     return inserted.rowcount == 1
 
 
 def _place(db: sqlite3.Connection, scope: Scope, key: str, order_id: str) -> Record:
-    record, known = _one(db, scope, _BY_KEY, key), _one(db, scope, _BY_ID, order_id)
-    if record is None:
-        raise StoreError(f"The journal has lost the purchase {key!r}; was its file exchanged while it was open?")
-    if known is not None and known.content:
-        raise StoreError(f"Order {order_id} is the purchase {known.key!r}, and cannot be {key!r} as well.")
+    record, known = _purchase(db, scope, key), _one(db, scope, _BY_ID, order_id)
+    if placed_before(record, known, order_id):
+        return record
     placed = replace(record, phase=Phase.OPEN, order_id=order_id)
     if known is not None:
         placed = replace(placed, phase=known.phase, state=known.state, settled_by=known.settled_by)
@@ -190,13 +200,20 @@ def _place(db: sqlite3.Connection, scope: Scope, key: str, order_id: str) -> Rec
     return placed
 
 
+def _purchase(db: sqlite3.Connection, scope: Scope, key: str) -> Record:
+    record = _one(db, scope, _BY_KEY, key)
+    if record is None:
+        raise StoreError(f"The journal has lost the purchase {key!r}; was its file exchanged while it was open?")
+    return record
+
+
 def _one(db: sqlite3.Connection, scope: Scope, where: str, value: str) -> Record | None:
     row = db.execute(f"SELECT {_COLUMNS} FROM orders WHERE {where}", (*scope, value)).fetchone()
     return None if row is None else _record(scope, row)
 
 
 def _record(scope: Scope, row: tuple[Any, ...]) -> Record:
-    key, content, phase, submitted_at, order_id, state, settled_by = row
+    key, content, phase, submitted_at, order_id, state, settled_by, callback = row
     return Record(
         scope=scope,
         key=key,
@@ -206,6 +223,7 @@ def _record(scope: Scope, row: tuple[Any, ...]) -> Record:
         order_id=order_id,
         state=state,
         settled_by=settled_by,
+        callback=callback,
     )
 
 

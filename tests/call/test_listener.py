@@ -439,7 +439,10 @@ class Notebook:
         self.heard: list[tuple[dict[str, str], bytes]] = []
         self._temper = temper
 
-    async def hear(self, headers: Mapping[str, str], body: bytes) -> None:
+    async def expects(self, callback: str) -> bool:  # noqa: ARG002
+        return False
+
+    async def hear(self, headers: Mapping[str, str], body: bytes, callback: str | None = None) -> None:  # noqa: ARG002
         if self._temper is not None:
             raise self._temper
         self.heard.append((dict(headers), body))
@@ -512,7 +515,7 @@ async def test_headers_arrive_in_lower_case(listener: Listener, notebook: Notebo
 async def test_who_connects_and_sends_no_request_is_disconnected(
     begun: bytes, notebook: Notebook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("callfire_async.listener.KEEP_ALIVE", 0.1)
+    monkeypatch.setattr("callfire_async.listener.server.KEEP_ALIVE", 0.1)
     listener = Listener(token=TOKEN)
     listener.add(notebook)
     await listener.start()
@@ -554,8 +557,8 @@ async def test_a_postback_that_was_stored_while_its_client_left_is_answered_200(
     await listener.start()
 
     class Leaving(Notebook):
-        async def hear(self, headers: Mapping[str, str], body: bytes) -> None:
-            await super().hear(headers, body)
+        async def hear(self, headers: Mapping[str, str], body: bytes, callback: str | None = None) -> None:
+            await super().hear(headers, body, callback)
             await listener.remove(self)
 
     listener.add(leaving := Leaving())
@@ -596,10 +599,10 @@ async def test_what_is_being_stored_while_it_stops_is_stored_and_answered_200() 
     begun, go_on = asyncio.Event(), asyncio.Event()
 
     class Slow(Notebook):
-        async def hear(self, headers: Mapping[str, str], body: bytes) -> None:
+        async def hear(self, headers: Mapping[str, str], body: bytes, callback: str | None = None) -> None:
             begun.set()
             await go_on.wait()
-            await super().hear(headers, body)
+            await super().hear(headers, body, callback)
 
     listener = Listener(token=TOKEN)
     listener.add(slow := Slow())
@@ -675,7 +678,7 @@ async def test_who_starts_it_a_second_time_meanwhile_finds_it_started_too(notebo
 async def test_one_connection_too_many_is_closed_as_it_comes(
     listener: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("callfire_async.listener.MOST_CONNECTIONS", 2)
+    monkeypatch.setattr("callfire_async.listener.server.MOST_CONNECTIONS", 2)
 
     async def served() -> int | None:
         async with Sender(listener.port) as sender:

@@ -150,8 +150,11 @@ async def test_an_unexpected_mistake_while_a_postback_is_handled_is_logged_witho
     nothing_left_behind: None,  # noqa: ARG001
 ) -> None:
     class Clumsy:
-        async def hear(self, headers: object, body: bytes) -> None:
-            raise RuntimeError(f"{len(body)} bytes, {headers is None}")
+        async def expects(self, callback: str) -> bool:  # noqa: ARG002
+            return False
+
+        async def hear(self, headers: object, body: bytes, callback: str | None = None) -> None:
+            raise RuntimeError(f"{len(body)} bytes, {headers is None}, {callback}")
 
     listener = Listener(token=TOKEN)
     listener.add(Clumsy())

@@ -1,6 +1,7 @@
 """One suite for all stores: what a Store promises, whichever it is."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -93,6 +94,41 @@ async def test_a_doubt_is_listed_and_can_be_placed_or_given_up(store: Store) -> 
         await store.place(SCOPE, "a", "1", ask_in=0.0, rest=0.0)
         await store.refuse(SCOPE, "b")
         assert await store.in_phase(SCOPE, Phase.IN_DOUBT) == []
+
+
+async def test_placing_again_changes_nothing_and_another_id_is_refused(store: Store) -> None:
+    async with store:
+        first = await placed(store, "a", "1")
+        assert await store.place(SCOPE, "a", "1", ask_in=0.0, rest=0.0) == first
+        with pytest.raises(StoreError, match="order 1"):
+            await store.place(SCOPE, "a", "2", ask_in=0.0, rest=0.0)
+        assert await store.in_phase(SCOPE, Phase.OPEN) == [first]
+
+
+async def test_a_doubt_about_a_purchase_that_was_placed_meanwhile_is_none(store: Store) -> None:
+    async with store:
+        record = await placed(store, "a", "1")
+        assert await store.doubt(SCOPE, "a") == record
+        await store.intend(purchase("b"))
+        assert (await store.doubt(SCOPE, "b")).phase is Phase.IN_DOUBT
+
+
+async def test_a_purchase_is_found_by_the_digest_of_its_callback_in_every_phase(store: Store) -> None:
+    async with store:
+        digests = {key: key * 64 for key in "abc"}
+        for key, digest in digests.items():
+            assert await store.intend(replace(purchase(key), callback=digest)) is None
+        await store.doubt(SCOPE, "b")
+        await store.place(SCOPE, "c", "1", ask_in=0.0, rest=0.0)
+        await store.apply(SCOPE, "1", state="{}", outcome=Outcome.FINISHED, by="poll")
+        for key, digest in digests.items():
+            record = await store.find_callback(SCOPE, digest)
+            assert record is not None
+            assert (record.key, record.callback) == (key, digest)
+            assert await store.find_callback(OTHER, digest) is None
+        assert await store.find_callback(SCOPE, "d" * 64) is None
+        await store.refuse(SCOPE, "a")
+        assert await store.find_callback(SCOPE, digests["a"]) is None
 
 
 async def test_an_attached_order_becomes_the_purchase_it_turns_out_to_be(store: Store) -> None:
