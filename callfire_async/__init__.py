@@ -32,7 +32,9 @@ from callfire_async.errors import (
     StoreError,
     TransportError,
 )
+from callfire_async.inventory import Keyword, LeaseInfo, Number, NumberConfiguration
 from callfire_async.listener import Listener
+from callfire_async.notifications import CallFinished, CampaignNotification, Notification, TextNotification
 from callfire_async.orders import NumberOrder, OrderItem, OrderState, Outcome, Region
 from callfire_async.poller import PollPolicy
 from callfire_async.providers import Provider, Reconciliation
@@ -40,17 +42,25 @@ from callfire_async.registry import Stats
 from callfire_async.stores import Store, open_store
 
 __all__ = [
+    "TRIGGER_EVENTS",
     "APIError",
     "AuthenticationError",
     "BadRequestError",
+    "CallFinished",
     "CallFire",
+    "CampaignNotification",
     "ClosedError",
     "ConfigurationError",
     "Error",
     "InDoubt",
     "InvalidOrderError",
+    "Keyword",
+    "LeaseInfo",
     "Listener",
     "NotFoundError",
+    "Notification",
+    "Number",
+    "NumberConfiguration",
     "NumberOrder",
     "Order",
     "OrderClient",
@@ -61,6 +71,7 @@ __all__ = [
     "OrderState",
     "OrderTimeoutError",
     "Outcome",
+    "OwnSubscription",
     "PermissionDeniedError",
     "PollPolicy",
     "ProtocolError",
@@ -73,6 +84,8 @@ __all__ = [
     "Stats",
     "Store",
     "StoreError",
+    "Subscription",
+    "TextNotification",
     "TransportError",
     "__version__",
     "open_store",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 from functools import cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import aiohttp
 import httpx
@@ -16,10 +16,15 @@ from callfire_async.providers import Reply, Request
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+T = TypeVar("T")
 
 #: The largest answer that is read, decoded: a page of a thousand numbers has about 600 KB.
 MOST_BYTES: Final = 8 * 1024 * 1024
+
+#: Bytes from which an answer is decoded in a thread.
+LARGE: Final = 64 * 1024
 
 #: A whole answer may take this many times the timeout, so that a server which sends a byte now and then holds nobody for ever.
 LONGEST: Final = 4
@@ -115,6 +120,11 @@ class Transport:
         if pool is None:
             raise ConfigurationError("The client is not open: use it inside 'async with'. Nothing was sent.")
         return await pool.handle_async_request(bound)
+
+
+async def decoded(reply: Reply, decode: Callable[[Reply], T]) -> T:
+    """A decoded answer; a large one is decoded in a thread, so that the loop is not held up."""
+    return decode(reply) if len(reply.body) < LARGE else await asyncio.to_thread(decode, reply)
 
 
 async def _read(response: httpx.Response) -> bytes:
