@@ -43,7 +43,7 @@ class Subscription:
     #: CallFire does not check the endpoint's certificate (newer pages).
     non_strict_ssl: bool = False
     #: Those of FILTERS that are set.
-    filters: Mapping[str, str] = MappingProxyType({})
+    filters: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
