@@ -40,6 +40,7 @@ from callfire_async.poller import PollPolicy
 from callfire_async.providers import Provider, Reconciliation
 from callfire_async.registry import Stats
 from callfire_async.stores import Store, open_store
+from callfire_async.subscriptions import TRIGGER_EVENTS, OwnSubscription, Subscription
 
 __all__ = [
     "TRIGGER_EVENTS",

@@ -33,6 +33,9 @@ LONGEST: Final = 4
 _NEVER_SENT: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 _NEVER_SENT_BY_HTTPX: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 
+#: Whose exceptions httpx's words may stand for: its own lower layer's, and those that a user's test has asked respx for.
+_HONEST: Final = ("httpcore", "respx")
+
 
 class Transport:
     """Sends requests to one provider with its credentials.
@@ -145,7 +148,7 @@ def _judged(exc: Exception, timeout: httpx.Timeout) -> TransportError:
     httpx's own words count where it raised them itself or from its own lower layer.
     """
     cause = exc.__cause__
-    known = isinstance(exc, _NEVER_SENT_BY_HTTPX) and (cause is None or type(cause).__module__.startswith("httpcore"))
+    known = isinstance(exc, _NEVER_SENT_BY_HTTPX) and (cause is None or type(cause).__module__.startswith(_HONEST))
     reason = " ".join(f"{type(cause or exc).__name__}: {cause or exc}".split()).rstrip(": ")[:200]
     if known or isinstance(cause, _NEVER_SENT):
         return TransportError(f"The provider could not be reached ({reason}). The request was not sent.", sent=False)

@@ -31,7 +31,8 @@ def decode_postback(
     headers: Mapping[str, str], body: bytes, number_order: Callable[[JSON], NumberOrder]
 ) -> Postback[NumberOrder]:
     """The order it speaks of, or what else it tells. ProtocolError where it cannot be read; nothing in it is believed."""
-    waiting = deque([_document(headers, body)])
+    del headers  # the body decides, not what it is called: no document tells what the JSON and SOAP ones are called
+    waiting = deque([_document(body)])
     subscription_id = None
     while waiting:
         name, node = waiting.popleft()
@@ -45,10 +46,10 @@ def decode_postback(
     return Postback()
 
 
-def _document(headers: Mapping[str, str], body: bytes) -> tuple[str, JSON]:
+def _document(body: bytes) -> tuple[str, JSON]:
     """The root. No document shows JSON, but the schema names it as a format; it is taken for the API's own kind (inferred)."""
-    if "json" in headers.get("content-type", "") or body.lstrip()[:1] == b"{":
-        return "", _as_xml(jsondoc.read(body, most=MOST_IN_POSTBACK))
+    if body.lstrip()[:1] in (b"{", b"["):
+        return "", {"list": _as_xml(jsondoc.read(body, most=MOST_IN_POSTBACK))}
     name, node = xml.read(body, NAMESPACES, most=MOST_IN_POSTBACK)
     return name.rpartition(":")[2], node
 
