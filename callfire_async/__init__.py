@@ -10,6 +10,7 @@
 from callfire_async._version import __version__
 from callfire_async.clients import Order, OrderClient
 from callfire_async.clients.callfire import CallFire
+from callfire_async.clients.cm import CMVoice
 from callfire_async.doubt import InDoubt
 from callfire_async.errors import (
     APIError,
@@ -33,9 +34,10 @@ from callfire_async.errors import (
     TransportError,
 )
 from callfire_async.listener import Listener
-from callfire_async.orders import NumberOrder, OrderItem, OrderState, Outcome, Region
+from callfire_async.orders import NumberOrder, NumberRange, NumberRequest, OrderItem, OrderState, Outcome, Region
 from callfire_async.poller import PollPolicy
 from callfire_async.providers import Provider, Reconciliation
+from callfire_async.providers.cm_names import CMNames
 from callfire_async.registry import Stats
 from callfire_async.stores import Store, open_store
 
@@ -43,6 +45,8 @@ __all__ = [
     "APIError",
     "AuthenticationError",
     "BadRequestError",
+    "CMNames",
+    "CMVoice",
     "CallFire",
     "ClosedError",
     "ConfigurationError",
@@ -52,6 +56,8 @@ __all__ = [
     "Listener",
     "NotFoundError",
     "NumberOrder",
+    "NumberRange",
+    "NumberRequest",
     "Order",
     "OrderClient",
     "OrderError",
