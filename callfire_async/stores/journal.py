@@ -156,7 +156,7 @@ def _open(path: Path, migrations: Sequence[str]) -> sqlite3.Connection:
         raise StoreError(
             f"The directory {path.parent} does not exist; make it first, or give the journal another place."
         )
-    if path.exists() and not os.access(path, os.W_OK):
+    if path.exists() and not os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
         raise StoreError(
             f"{path} cannot be written by this user; change its permissions, or give the journal another place."
         )
