@@ -54,7 +54,10 @@ class CMProvider:
 
     def decode_receipt(self, reply: Reply) -> Receipt[NumberRequest]:
         """Any 2xx. It may be final already: numbers that are available are assigned at once (documented)."""
-        document = _read(reply)
+        try:
+            document = _read(reply)
+        except ProtocolError:
+            document = None
         order_id = self._documents.order_id(document)
         if order_id is None:
             raise ProtocolError(
