@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from callfire_async.errors import InvalidOrderError, ProtocolError
 from callfire_async.providers import SUCCESS, Postback, Receipt, Reply, Request, cm_traces, jsondoc, refusal
-from callfire_async.providers.cm_documents import ID, Documents, complaint
+from callfire_async.providers.cm_documents import ID, Documents, complaint, read, without_addresses
 from callfire_async.providers.cm_names import CMNames
 
 if TYPE_CHECKING:
@@ -61,7 +61,8 @@ class CMProvider:
         order_id = self._documents.order_id(document)
         if order_id is None:
             raise ProtocolError(
-                f"CM.com answered with HTTP {reply.status}, and with no id that can be read.", body=reply.body
+                f"CM.com answered with HTTP {reply.status}, and with no id that can be read.",
+                body=without_addresses(reply.body),
             )
         try:
             return Receipt(order_id=order_id, state=self._documents.number_request(document))
@@ -81,7 +82,7 @@ class CMProvider:
             raise ProtocolError(
                 f"CM.com's answer holds no number request that can be read: {exc}. If CM.com calls it by another name, "
                 "pass CMVoice(names=CMNames(…)).",
-                body=reply.body,
+                body=without_addresses(reply.body),
             ) from exc
 
     def encode_cancel(self, order_id: str) -> Request:
@@ -105,7 +106,7 @@ class CMProvider:
     def decode_postback(self, headers: Mapping[str, str], body: bytes) -> Postback[NumberRequest]:
         """The number request just as a GET would bring it (documented). One without an id is news too: its address says whose it is."""
         del headers  # no signature is documented
-        document = jsondoc.read(body)
+        document = read(body)
         try:
             state = self._documents.number_request(document)
         except ValueError:
@@ -139,4 +140,4 @@ class CMProvider:
 def _read(reply: Reply) -> jsondoc.Value:
     if reply.status not in SUCCESS:
         raise refusal(reply, complaint(reply.body) or "CM.com refused without a message that can be read")
-    return jsondoc.read(reply.body)
+    return read(reply.body)

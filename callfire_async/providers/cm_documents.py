@@ -137,8 +137,22 @@ class Documents:
         return news
 
 
+def read(body: bytes) -> jsondoc.Value:
+    """A document. ProtocolError where it cannot be read."""
+    try:
+        return jsondoc.read(body)
+    except ProtocolError as exc:
+        raise ProtocolError(str(exc), body=without_addresses(body)) from exc.__cause__
+
+
+def without_addresses(body: bytes) -> bytes:
+    """What an error may show of a document: one of the addresses in it may be the order's own, which is secret."""
+    return re.sub(rb'https?:[^"\s]+', b"(an address)", body)
+
+
 def complaint(body: bytes) -> str:
     """What a refusal says: title, detail and errors of an RFC 7807 document, a plain text, or nothing. All of it is inferred but "Unauthorized"."""
+    body = without_addresses(body)
     try:
         document = jsondoc.read(body)
     except ProtocolError:
@@ -155,8 +169,8 @@ def complaint(body: bytes) -> str:
 
 
 def _said(text: str) -> str:
-    """In one line, and without addresses: one of them may be the order's secret one."""
-    return re.sub(r"https?://\S+", "(an address)", " ".join(text.split()))[:500]
+    """In one line of bounded length."""
+    return " ".join(text.split())[:500]
 
 
 def _id(node: jsondoc.Object, names: tuple[str, ...]) -> str | None:

@@ -31,12 +31,15 @@ MOST_PAGES: Final = 200
 def matches(names: CMNames, state: NumberRequest, content: Content, submitted_at: datetime) -> bool:
     """Whether it was created since the submission, and asks for the same in all that it tells of itself; how many it must tell."""
     told = {name: state.raw.get(getattr(names, name)) for name in content}
-    return (
-        state.created is not None
-        and state.created >= submitted_at - CLOCKS_DIFFER
-        and state.quantity == content.get("quantity")
-        and all(value is None or _alike(value, content[name]) for name, value in told.items())
+    return _is_similar(state, content, submitted_at) and all(
+        value is None or _alike(value, content[name]) for name, value in told.items()
     )
+
+
+def _is_similar(state: NumberRequest, content: Content, submitted_at: datetime) -> bool:
+    """Whether it was created since the submission, and asks for as many numbers: the rest CM.com's people may have spelled in another way."""
+    since = state.created is not None and state.created >= submitted_at - CLOCKS_DIFFER
+    return since and state.quantity == content.get("quantity")
 
 
 def _alike(told: object, ordered: object) -> bool:
@@ -44,9 +47,9 @@ def _alike(told: object, ordered: object) -> bool:
 
 
 def investigate(provider: CMProvider, content: Content, submitted_at: datetime, now: datetime) -> Investigation:
-    """List the account's number requests, and name those that fit. "not placed" only if all could be read and the submission is a minute old."""
+    """List the account's number requests, and name those that fit. "not placed" only if all could be read, none is similar, and a minute has passed."""
     fitting: dict[str, None] = {}
-    seen = unreadable = 0
+    seen = unreadable = similar = 0
     total: int | None = None
     try:
         for _ in range(MOST_PAGES):
@@ -55,6 +58,7 @@ def investigate(provider: CMProvider, content: Content, submitted_at: datetime, 
             seen += page.entries
             unreadable += page.entries - sum(item.created is not None for item in page.items)
             fitting |= {item.id: None for item in page.items if provider.matches(item, content, submitted_at)}
+            similar += sum(_is_similar(item, content, submitted_at) for item in page.items)
             if not page.entries or (total is not None and seen >= total):
                 break
         else:
@@ -65,6 +69,11 @@ def investigate(provider: CMProvider, content: Content, submitted_at: datetime, 
         return _unknown(
             fitting,
             f"{unreadable} of the {seen:,} number requests listed cannot be read, or do not say when they were created.",
+        )
+    if similar > len(fitting):
+        return _unknown(
+            fitting,
+            f"{similar - len(fitting)} number requests since then ask for as many numbers and differ in the rest: orders() shows them.",
         )
     looked = f"{len(fitting)} of the {seen:,} number requests that CM.com lists fit."
     if now - submitted_at < SETTLING:
