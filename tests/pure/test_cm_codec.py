@@ -69,9 +69,9 @@ WHOLE_READ = NumberRequest(
 )
 
 
-def reply(document: object, status: int = 200, **headers: str) -> Reply:
+def reply(document: object, status: int = 200, headers: dict[str, str] | None = None) -> Reply:
     body = document if isinstance(document, bytes) else json.dumps(document).encode()
-    return Reply(status=status, headers=headers, body=body)
+    return Reply(status=status, headers=headers or {}, body=body)
 
 
 def ordered(**arguments: Any) -> dict[str, Any]:
@@ -351,7 +351,7 @@ def test_a_refusal_says_what_can_be_read_of_it(
     ],
 )
 def test_a_page_of_the_list(codec: CMProvider, headers: dict[str, str], total: int | None) -> None:
-    page = codec.decode_list(reply([WHOLE, {"guid": None}, 3], **headers))
+    page = codec.decode_list(reply([WHOLE, {"guid": None}, 3], headers=headers))
     assert (page.items, page.entries, page.total) == ((WHOLE_READ,), 3, total)
 
 
@@ -466,7 +466,7 @@ def test_every_inferred_name_can_be_corrected_by_a_value() -> None:
     state = codec.decode_status(reply(document))
     assert state == expected
     assert "hook" not in state.raw
-    page = codec.decode_list(reply({"orders": [document, {**document, "state": "COMPLETED"}]}, **{"x-total": "9"}))
+    page = codec.decode_list(reply({"orders": [document, {**document, "state": "COMPLETED"}]}, headers={"x-total": "9"}))
     assert page.items == (expected, replace(expected, status="COMPLETED", outcome=Outcome.PENDING))
     assert page.total == 9
 
