@@ -33,28 +33,39 @@ from callfire_async.errors import (
     StoreError,
     TransportError,
 )
+from callfire_async.inventory import Keyword, LeaseInfo, Number, NumberConfiguration
 from callfire_async.listener import Listener
+from callfire_async.notifications import CallFinished, CampaignNotification, Notification, TextNotification
 from callfire_async.orders import NumberOrder, NumberRange, NumberRequest, OrderItem, OrderState, Outcome, Region
 from callfire_async.poller import PollPolicy
 from callfire_async.providers import Provider, Reconciliation
 from callfire_async.providers.cm_names import CMNames
 from callfire_async.registry import Stats
 from callfire_async.stores import Store, open_store
+from callfire_async.subscriptions import TRIGGER_EVENTS, OwnSubscription, Subscription
 
 __all__ = [
+    "TRIGGER_EVENTS",
     "APIError",
     "AuthenticationError",
     "BadRequestError",
     "CMNames",
     "CMVoice",
+    "CallFinished",
     "CallFire",
+    "CampaignNotification",
     "ClosedError",
     "ConfigurationError",
     "Error",
     "InDoubt",
     "InvalidOrderError",
+    "Keyword",
+    "LeaseInfo",
     "Listener",
     "NotFoundError",
+    "Notification",
+    "Number",
+    "NumberConfiguration",
     "NumberOrder",
     "NumberRange",
     "NumberRequest",
@@ -67,6 +78,7 @@ __all__ = [
     "OrderState",
     "OrderTimeoutError",
     "Outcome",
+    "OwnSubscription",
     "PermissionDeniedError",
     "PollPolicy",
     "ProtocolError",
@@ -79,6 +91,8 @@ __all__ = [
     "Stats",
     "Store",
     "StoreError",
+    "Subscription",
+    "TextNotification",
     "TransportError",
     "__version__",
     "open_store",

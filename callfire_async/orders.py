@@ -235,7 +235,7 @@ def e164(number: str) -> str:
     spelled = number.strip().translate(_PUNCTUATION) if isinstance(number, str) else ""
     if not (match := _E164.fullmatch(spelled)):
         raise InvalidOrderError(
-            f"{str(number)[:40]!r} is no North American phone number: it takes a 1 and ten more digits, such as '+1 (855) 987-5391'; "
+            f"{repr(number)[:42]} is no North American phone number: it takes a text with a 1 and ten more digits, such as '+1 (855) 987-5391'; "
             "nothing was sent."
         )
     return match[1]

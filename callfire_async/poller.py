@@ -22,6 +22,7 @@ from callfire_async.errors import (
 )
 from callfire_async.orders import Outcome
 from callfire_async.providers import S
+from callfire_async.transport import decoded
 
 if TYPE_CHECKING:
     from callfire_async.providers import Provider, Reply, Request
@@ -36,9 +37,6 @@ FLOOR: Final = 1.0
 
 PATIENCE_WITH_404: Final = 30.0
 """Seconds in which a new order may still be unknown to the provider's own readers (inferred: nothing documents a delay)."""
-
-LARGE: Final = 64 * 1024
-"""Bytes from which an answer is decoded in a thread, so that the loop is not held up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,8 +243,7 @@ class Poller(Generic[S]):
 
     async def _call(self, order_id: str, request: Request) -> S:
         reply: Reply = await self._transport.send(request)
-        decode = self._provider.decode_status
-        state = decode(reply) if len(reply.body) < LARGE else await asyncio.to_thread(decode, reply)
+        state = await decoded(reply, self._provider.decode_status)
         if state.id != order_id:
             raise ProtocolError(
                 f"The provider was asked about order {order_id} and answered about {state.id!r}.", body=reply.body

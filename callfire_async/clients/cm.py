@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from callfire_async.clients import Order, OrderClient
-from callfire_async.errors import ConfigurationError, InvalidOrderError, ProtocolError
+from callfire_async.errors import ConfigurationError, ProtocolError
 from callfire_async.orders import NumberRequest
 from callfire_async.providers.cm import CMProvider
 from callfire_async.providers.cm_arguments import UUID, order_content
@@ -124,18 +124,14 @@ class CMVoice(OrderClient[NumberRequest]):
             return await self._ask(order_id)
 
     async def orders(self, *, limit: int | None = None) -> AsyncIterator[NumberRequest]:
-        """The account's number requests, at most `limit`, in CM.com's own sequence, page by page; those without an id are passed over."""
-        if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 0):
-            raise InvalidOrderError(f"limit={limit!r} must be a whole number of at least 0; nothing was sent.")
-        seen: set[str] = set()
-        skip, total = 0, None
-        while (limit is None or len(seen) < limit) and (total is None or skip < total):
-            self._must_run()
-            page = self._cm.decode_list(await self._transport.send(self._cm.encode_list(skip=skip, take=TAKE)))
-            news = [item for item in page.items if item.id not in seen]  # one placed meanwhile moves the others
-            if (page.items and not news) or not page.entries:
-                return
-            for item in news[: None if limit is None else limit - len(seen)]:
-                seen.add(item.id)
-                yield item
-            skip, total = skip + page.entries, page.total
+        """The account's number requests, at most `limit`, in CM.com's own sequence, page by page; one that cannot be read is passed over."""
+        listed = self._pages(
+            lambda skip, take: self._cm.encode_list(skip=skip, take=take),
+            self._cm.decode_list,
+            most=TAKE,
+            limit=limit,
+            name=lambda state: state and state.id,
+        )
+        async for state in listed:
+            if state is not None:
+                yield state

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Generic, Literal, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from callfire_async.errors import APIError, api_error
 from callfire_async.orders import OrderState
@@ -14,8 +14,20 @@ if TYPE_CHECKING:
 
     from callfire_async.orders import Content
 
-__all__ = ["Investigation", "Postback", "Provider", "Receipt", "Reconciliation", "Reply", "Request", "S", "refusal"]
+__all__ = [
+    "Investigation",
+    "Page",
+    "Postback",
+    "Provider",
+    "Receipt",
+    "Reconciliation",
+    "Reply",
+    "Request",
+    "S",
+    "refusal",
+]
 
+T = TypeVar("T")
 S = TypeVar("S", bound=OrderState)
 S_co = TypeVar("S_co", bound=OrderState, covariant=True)
 
@@ -42,6 +54,14 @@ class Reply:
     body: bytes = field(default=b"", repr=False)
 
 
+class Page(NamedTuple, Generic[T]):
+    """Part of a list."""
+
+    items: list[T]
+    #: How many there are on all pages, where the answer says so.
+    total: int | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt(Generic[S_co]):
     """What the answer to a purchase tells."""
@@ -59,6 +79,8 @@ class Postback(Generic[S_co]):
     order_id: str | None = None
     #: The state it claims, where it is complete.
     state: S_co | None = None
+    #: What it tells instead, where it speaks of no order.
+    notification: object | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +93,7 @@ class Reconciliation:
     evidence: tuple[str, ...]
     #: The order, where it is known which one it is; `resolve()` takes it.
     order_id: str | None = None
-    #: Orders that fit the purchase and were placed under no other key.
+    #: Orders that fit the purchase and were placed under no other key; where there are several, `resolve()` takes the one you find to be it.
     candidates: tuple[str, ...] = ()
 
 

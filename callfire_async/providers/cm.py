@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
 from callfire_async.errors import InvalidOrderError, ProtocolError
-from callfire_async.providers import SUCCESS, Postback, Receipt, Reply, Request, cm_traces, jsondoc, refusal
+from callfire_async.providers import SUCCESS, Page, Postback, Receipt, Reply, Request, cm_traces, jsondoc, refusal
 from callfire_async.providers.cm_documents import ID, Documents, complaint, read, without_addresses
 from callfire_async.providers.cm_names import CMNames
 
@@ -21,16 +21,6 @@ if TYPE_CHECKING:
 
 ACCEPT: Final = MappingProxyType({"Accept": "application/json"})
 JSON_HEADERS: Final = MappingProxyType({**ACCEPT, "Content-Type": "application/json"})
-
-
-class Page(NamedTuple):
-    """A part of the list."""
-
-    items: tuple[NumberRequest, ...]
-    #: How many entries it has, those that cannot be read included.
-    entries: int
-    #: How many there are in all, where CM.com says so.
-    total: int | None
 
 
 class CMProvider:
@@ -95,13 +85,11 @@ class CMProvider:
         path = self._names.requests_path.format(account=self._account)
         return Request(method="GET", path=f"{path}?{query}", headers=ACCEPT)
 
-    def decode_list(self, reply: Reply) -> Page:
-        """A part of the list. What cannot be read of it is passed over."""
-        entries = tuple(self._documents.listed(_read(reply)))
+    def decode_list(self, reply: Reply) -> Page[NumberRequest | None]:
+        """A part of the list; None stands for each number request that cannot be read."""
         total = reply.headers.get(self._names.page_total.lower(), "")
         known = total.isascii() and total.isdecimal() and len(total) <= 18
-        items = tuple(entry for entry in entries if entry is not None)
-        return Page(items, len(entries), int(total) if known else None)
+        return Page(list(self._documents.listed(_read(reply))), int(total) if known else None)
 
     def decode_postback(self, headers: Mapping[str, str], body: bytes) -> Postback[NumberRequest]:
         """The number request just as a GET would bring it (documented). One without an id is news too: its address says whose it is."""

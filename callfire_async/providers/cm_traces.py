@@ -50,16 +50,15 @@ def investigate(provider: CMProvider, content: Content, submitted_at: datetime, 
     """List the account's number requests, and name those that fit. "not placed" only if all could be read, none is similar, and a minute has passed."""
     fitting: dict[str, None] = {}
     seen = unreadable = similar = 0
-    total: int | None = None
     try:
         for _ in range(MOST_PAGES):
             page = provider.decode_list((yield provider.encode_list(skip=seen, take=TAKE)))
-            total = page.total
-            seen += page.entries
-            unreadable += page.entries - sum(item.created is not None for item in page.items)
-            fitting |= {item.id: None for item in page.items if provider.matches(item, content, submitted_at)}
-            similar += sum(_is_similar(item, content, submitted_at) for item in page.items)
-            if not page.entries or (total is not None and seen >= total):
+            readable = [item for item in page.items if item is not None and item.created is not None]
+            seen += len(page.items)
+            unreadable += len(page.items) - len(readable)
+            fitting |= {item.id: None for item in readable if provider.matches(item, content, submitted_at)}
+            similar += sum(_is_similar(item, content, submitted_at) for item in readable)
+            if not page.items or (page.total is not None and seen >= page.total):
                 break
         else:
             return _unknown(fitting, f"CM.com lists more than the {seen:,} number requests that were looked at.")

@@ -34,14 +34,14 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
-def read(body: bytes) -> Value:
-    """The document, its fractions as Decimal. ProtocolError where it is no JSON or is refused.
+def read(body: bytes, *, most: int = MANY) -> Value:
+    """The document, its fractions as Decimal. ProtocolError where it is no JSON, holds more than `most` values, or is refused.
 
     Refused is what other readers would understand differently or fail over later: a name that stands twice in an object, NaN and Infinity, half
     a surrogate pair, absurd numbers, and what nests too deep or holds too much.
     """
-    if body.count(b",") + body.count(b"[") + body.count(b"{") > MANY:  # no less than the values in it
-        raise ProtocolError(f"The JSON cannot be read: it holds more than {MANY:,} values.", body=body)
+    if body.count(b",") + body.count(b"[") + body.count(b"{") > most:  # no less than the values in it
+        raise ProtocolError(f"The JSON cannot be read: it holds more than {most:,} values.", body=body)
     try:
         document: Value = json.loads(
             body.decode("utf-8-sig"),
@@ -88,7 +88,7 @@ def _constant(text: str) -> NoReturn:
 
 def _check_depth(document: Value) -> None:
     level = [document]
-    for _ in range(MAX_DEPTH + 1):
+    for _ in range(MAX_DEPTH):
         level = [child for node in level for child in children(node) if isinstance(child, dict | list)]
         if not level:
             return

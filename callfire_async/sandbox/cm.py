@@ -180,7 +180,7 @@ class CM:
         return web.json_response({"quantity": {"minimum": 1, "maximum": 1000}, "rangeSizes": [1, 10, 100, 1000]})
 
     def _find(self, request: web.Request) -> NumberRequest:
-        order = self._ledger.order(request.match_info["order_id"])
+        order = self._ledger.order(request.match_info["order_id"], NumberRequest.service)
         if not isinstance(order, NumberRequest):
             raise RefusedError(404, f"Number request {request.match_info['order_id']} does not exist.")
         return order

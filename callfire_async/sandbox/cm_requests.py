@@ -8,7 +8,7 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from .forms import RefusedError
 from .ledger import Order, OrderView, Step
@@ -93,6 +93,8 @@ def timeline(life: Life, processing: float) -> list[tuple[float, str]]:
 @dataclass(slots=True, kw_only=True)
 class NumberRequest(Order):
     """An accepted order at CM.com. Its `form` is the JSON body, and it has no goods: the numbers follow one another from `first`."""
+
+    service: ClassVar[str] = "cm"
 
     first: int
 

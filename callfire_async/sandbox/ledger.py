@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from .forms import Wanted
 from .goods import Block, all_but_one
@@ -63,6 +63,9 @@ class OrderView:
 @dataclass(slots=True, kw_only=True)
 class Order:
     """An accepted order. Its status follows from the clock alone."""
+
+    #: Whose order it is; the services do not know one another's.
+    service: ClassVar[str] = "callfire"
 
     id: str
     form: Mapping[str, Any]
@@ -195,9 +198,10 @@ class Ledger(Mapping[str, OrderView]):
         """Add an order to the books, of whichever service."""
         self._orders[order.id] = order
 
-    def order(self, order_id: str) -> Order | None:
-        """Return the order itself, or None."""
-        return self._orders.get(order_id)
+    def order(self, order_id: str, service: str = "callfire") -> Order | None:
+        """Return the order itself, or None if a service has none of this id."""
+        order = self._orders.get(order_id)
+        return order if order is not None and order.service == service else None
 
     def arrive(self, method: str, path: str, order_id: str | None) -> tuple[int, bool]:
         """Log a call at this moment; return its place in the log, and whether it came too soon after the one before."""

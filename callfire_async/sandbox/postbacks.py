@@ -5,8 +5,9 @@ invents one, in the shape of the vendor's other notifications, and posts it to e
 """
 
 import asyncio
+import random
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -47,16 +48,20 @@ class Courier:
     #: What is said when news comes out of order.
     stale = "PROCESSING"
 
-    def __init__(self, subscriptions: Subscriptions) -> None:
+    def __init__(self, subscriptions: Subscriptions, seed: int | None) -> None:
         self.deliveries: list[Delivery] = []
         self._subscriptions = subscriptions
         self._session: aiohttp.ClientSession | None = None
         self._timers: dict[Step, asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._random = random.Random(None if seed is None else f"{seed}:notifications")
+        self._last_id = self._random.randrange(5_000_000, 6_000_000) * 1000 + 1  # the sample's ends in 001
 
     def open(self) -> None:
         """Get ready, inside the running loop."""
-        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_PATIENCE), headers={"User-Agent": _USER_AGENT})
+        self._session = aiohttp.ClientSession(
+            timeout=aiohttp.ClientTimeout(total=_PATIENCE), headers={"User-Agent": _USER_AGENT}
+        )
 
     async def close(self) -> None:
         """Drop what is still to be delivered."""
@@ -124,18 +129,30 @@ class Courier:
     async def post(self, order: Order, words: Iterable[str]) -> None:
         """Post these status words one after the other, each to all endpoints at once. Never raises for a failed delivery."""
         for word in words:
-            await self.tell(notifications.of_order(order, word), everyone=True, whole=order.postback != "malformed")
+            hearing = [subscription for subscription in self._subscriptions.values() if subscription.hears_of_orders]
+            await self._spread(notifications.of_order(order, word), hearing, whole=order.postback != "malformed")
 
-    async def tell(self, news: Notification, *, everyone: bool, whole: bool = True) -> tuple[Delivery, ...]:
-        """Post to all endpoints at once that hear of it, or to all that hear of orders. Never raises for a failed delivery."""
+    async def notify(
+        self, event: str, fields: Mapping[str, str], *, root: str | None, everyone: bool
+    ) -> tuple[Delivery, ...]:
+        """Post news of other things than orders to all who asked for it, or to everyone who hears of orders."""
+        self._last_id += self._random.randrange(1, 10) * 1000
+        news = notifications.of_event(event, {"id": str(self._last_id), **fields}, root)
         hearing = [
             subscription
             for subscription in self._subscriptions.values()
-            if (subscription.hears_of_orders if everyone else subscription.hears_of(news.word, news.facts))
+            if subscription.hears_of(news.word, news.facts) or (everyone and subscription.hears_of_orders)
         ]
-        return tuple(await asyncio.gather(*(self._deliver(news, subscription, whole) for subscription in hearing)))
+        return await self._spread(news, hearing)
 
-    async def _deliver(self, news: Notification, subscription: Subscription, whole: bool) -> Delivery:
+    async def _spread(
+        self, news: Notification, hearing: Iterable[Subscription], *, whole: bool = True
+    ) -> tuple[Delivery, ...]:
+        return tuple(
+            await asyncio.gather(*(self._deliver(news, subscription, whole=whole) for subscription in hearing))
+        )
+
+    async def _deliver(self, news: Notification, subscription: Subscription, *, whole: bool) -> Delivery:
         content_type, text = news.render(subscription.notification_format, subscription.id)
         body = text.encode()
         if not whole:

@@ -239,7 +239,7 @@ def test_a_number_request_is_read_alike_wherever_it_stands(
     assert codec.decode_receipt(reply(document, 201)) == Receipt(order_id=expected.id, state=expected)
     assert codec.decode_postback({}, json.dumps(document).encode()) == Postback(order_id=expected.id, state=expected)
     for listed in ([document], {"items": [document]}, {"data": [document]}):
-        assert codec.decode_list(reply(listed)).items == (expected,)
+        assert codec.decode_list(reply(listed)).items == [expected]
     assert codec.load(codec.dump(expected)) == expected
 
 
@@ -352,7 +352,7 @@ def test_a_refusal_says_what_can_be_read_of_it(
 )
 def test_a_page_of_the_list(codec: CMProvider, headers: dict[str, str], total: int | None) -> None:
     page = codec.decode_list(reply([WHOLE, {"guid": None}, 3], headers=headers))
-    assert (page.items, page.entries, page.total) == ((WHOLE_READ,), 3, total)
+    assert page == ([WHOLE_READ, None, None], total)
 
 
 @pytest.mark.parametrize("body", [b"{}", b"null", b'{"items": {}}'])
@@ -466,8 +466,10 @@ def test_every_inferred_name_can_be_corrected_by_a_value() -> None:
     state = codec.decode_status(reply(document))
     assert state == expected
     assert "hook" not in state.raw
-    page = codec.decode_list(reply({"orders": [document, {**document, "state": "COMPLETED"}]}, headers={"x-total": "9"}))
-    assert page.items == (expected, replace(expected, status="COMPLETED", outcome=Outcome.PENDING))
+    page = codec.decode_list(
+        reply({"orders": [document, {**document, "state": "COMPLETED"}]}, headers={"x-total": "9"})
+    )
+    assert page.items == [expected, replace(expected, status="COMPLETED", outcome=Outcome.PENDING)]
     assert page.total == 9
 
 
