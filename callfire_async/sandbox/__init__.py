@@ -1,4 +1,4 @@
-"""A stand-in for CallFire on localhost, with the faults of real life on request.
+"""A stand-in for CallFire and CM.com on localhost, with the faults of real life on request.
 
     async with Sandbox(processing=0.2) as sandbox:
         sandbox.plan(Life(result="partial"), Life(reply="lost_after_accepting"))
@@ -21,6 +21,9 @@ from aiohttp import web
 
 from .account import Account
 from .callfire import ROOT, CallFire
+from .cm import CM, ROOT as CM_ROOT
+from .cm_callbacks import Callbacks
+from .cm_requests import NumberRequest
 from .faults import Faults
 from .inventory import Inventory, checked
 from .ledger import Call, Ledger, Order, OrderView
@@ -59,6 +62,10 @@ class Sandbox:
     #: Basic credentials of the API. May be changed while it runs, as an account's owner may.
     login: str
     password: str
+    #: CM.com's product token, and the uuids of the one account and of a company profile in it; any other profile will do.
+    cm_token: str = "sandbox-token"  # noqa: S105  # opens nothing but a sandbox
+    cm_account: str = "5a4dbd0c-0000-4000-8000-00000000acc0"
+    cm_company_profile: str = "5a4dbd0c-0000-4000-8000-0000000c0de5"
 
     def __init__(
         self,
@@ -111,12 +118,23 @@ class Sandbox:
             latency=bounds,
             seed=seed,
         )
+        self._callbacks = Callbacks(self._subscriptions, seed)
+        self._callbacks.deliveries = self._courier.deliveries
+        self._cm = CM(
+            ledger=self._ledger,
+            callbacks=self._callbacks,
+            faults=self._faults,
+            credentials=lambda: (self.cm_token, self.cm_account),
+            latency=bounds,
+            seed=seed,
+        )
 
     async def __aenter__(self) -> Self:
         if self._runner is not None:
             raise RuntimeError("The sandbox is running already.")
         app = web.Application(client_max_size=64 * 1024)
         app.add_subapp(ROOT, self._callfire.application())
+        app.add_subapp(CM_ROOT, self._cm.application())
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=_PARTING)
         await runner.setup()
         try:
@@ -125,6 +143,7 @@ class Sandbox:
             await runner.cleanup()
             raise
         self._courier.open()
+        self._callbacks.open()
         self._runner = runner
         return self
 
@@ -137,16 +156,25 @@ class Sandbox:
                 await runner.cleanup()
         finally:
             await self._courier.close()
+            await self._callbacks.close()
 
     # ------------------------------------------------------------------ where it is
 
     @property
     def callfire_url(self) -> str:
         """Base URL of API 1.1, without a slash at the end."""
+        return f"{self._address()}{ROOT}"
+
+    @property
+    def cm_url(self) -> str:
+        """Base URL of CM.com's APIs, without a slash at the end."""
+        return self._address()
+
+    def _address(self) -> str:
         if self._runner is None:
             raise RuntimeError("The sandbox is not running: enter it with 'async with' first.")
         host, port = self._runner.addresses[0][:2]
-        return f"http://{f'[{host}]' if ':' in host else host}:{port}{ROOT}"
+        return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
     # ------------------------------------------------------------------ what happens
 
@@ -155,17 +183,20 @@ class Sandbox:
         self._ledger.plan(lives)
 
     def pay(self, order_id: str) -> None:
-        """Pay a parked order now. It is PROCESSING at once, and FINISHED after its processing time. ValueError if it is not parked."""
+        """Pay a parked order now. It is PROCESSING at once, and FINISHED after its processing time. ValueError if it is not parked.
+
+        At CM.com nobody pays: there a PENDING order is APPROVED at once and COMPLETED after its processing time.
+        """
         order = self._order(order_id)
         dropped, added = order.pay(time.monotonic())
         self._account.follow(order, added)
-        self._courier.unschedule(dropped)
-        self._courier.schedule(order, added)
+        self._courier_of(order).unschedule(dropped)
+        self._courier_of(order).schedule(order, added)
 
     async def deliver(self, order_id: str, *, status: str | None = None) -> None:
-        """Post an order's postback now to every subscription; with another status than its own it is a forgery."""
+        """Post an order's postback now to every subscription, or its callback to its own address; with another status than its own it is a forgery."""
         order = self._order(order_id)
-        await self._courier.post(order, [status or order.status(time.monotonic())])
+        await self._courier_of(order).post(order, [status or order.status(time.monotonic())])
 
     def subscribe(
         self,
@@ -287,8 +318,11 @@ class Sandbox:
         """All subscriptions by id."""
         return self._subscriptions
 
+    def _courier_of(self, order: Order) -> Courier:
+        return self._callbacks if isinstance(order, NumberRequest) else self._courier
+
     def _order(self, order_id: str) -> Order:
-        order = self._ledger.order(order_id)
+        order = self._ledger.order(order_id) or self._ledger.order(order_id, NumberRequest.service)
         if order is None:
             raise LookupError(f"The sandbox has no order {order_id!r}.")
         return order

@@ -45,6 +45,9 @@ class Delivery:
 class Courier:
     """Owns the timers, tasks and connections of all postbacks."""
 
+    #: What is said when news comes out of order.
+    stale = "PROCESSING"
+
     def __init__(self, subscriptions: Subscriptions, seed: int | None) -> None:
         self.deliveries: list[Delivery] = []
         self._subscriptions = subscriptions
@@ -72,11 +75,18 @@ class Courier:
             await self._session.close()
             self._session = None
 
+    def is_news(self, _order: Order, step: Step) -> bool:
+        """Whether a status is told: parked, or final."""
+        return step.status in FINAL or step.status in PARKED
+
+    def false_word(self, order: Order) -> str:
+        """An end that is not the order's own."""
+        return "ERRORED" if order.steps[-1].status in GOOD else "FINISHED"
+
     async def announce(self, order: Order) -> None:
         """Arrange the postbacks of a new order. Returns at once, unless its life wants one delivered before the create reply."""
         if order.postback == "forged":
-            true_end = order.steps[-1].status
-            self._start(order, ["ERRORED" if true_end in GOOD else "FINISHED"])
+            self._start(order, [self.false_word(order)])
         if order.postback != "early":
             self.schedule(order, order.steps)
             return
@@ -85,12 +95,12 @@ class Courier:
         await self.post(order, [order.status(order.accepted_at)])
 
     def schedule(self, order: Order, steps: Iterable[Step]) -> None:
-        """Set a timer for each step that is news: parked, or final."""
+        """Set a timer for each step that is news."""
         if order.postback == "lost":
             return
         late = order.life.late_by if order.postback == "late" else 0.0
         for step in steps:
-            if step.status in FINAL or step.status in PARKED:
+            if self.is_news(order, step):
                 delay = max(0.0, step.at + late - time.monotonic())
                 self._timers[step] = asyncio.get_running_loop().call_later(delay, self._fire, order, step)
 
@@ -106,7 +116,7 @@ class Courier:
             case "twice":
                 words = [step.status, step.status]
             case "out_of_order":
-                words = [step.status, "PROCESSING"]
+                words = [step.status, self.stale]
             case _:
                 words = [step.status]
         self._start(order, words)
@@ -143,25 +153,34 @@ class Courier:
         )
 
     async def _deliver(self, news: Notification, subscription: Subscription, *, whole: bool) -> Delivery:
-        if self._session is None:
-            raise RuntimeError("The sandbox is not running: enter it with 'async with' first.")
         content_type, text = news.render(subscription.notification_format, subscription.id)
         body = text.encode()
         if not whole:
             body = body[: len(body) // 2]
+        verify = not subscription.non_strict_ssl
+        return await self.send(
+            subscription.endpoint, content_type, body, order_id=news.order_id, word=news.word, verify=verify
+        )
+
+    async def send(
+        self, endpoint: str, content_type: str, body: bytes, *, order_id: str, word: str, verify: bool = True
+    ) -> Delivery:
+        """Post a body to one endpoint. Never raises for a failed delivery."""
+        if self._session is None:
+            raise RuntimeError("The sandbox is not running: enter it with 'async with' first.")
         at = time.monotonic()
         status, error = None, ""
         try:
             async with self._session.post(
-                subscription.endpoint,
+                endpoint,
                 data=body,
                 headers={"Content-Type": content_type},
-                ssl=not subscription.non_strict_ssl,
+                ssl=verify,
                 allow_redirects=False,
             ) as answer:
                 status = answer.status
         except (aiohttp.ClientError, OSError) as failure:  # TimeoutError is an OSError
             error = f"{type(failure).__name__}: {failure}"
-        delivery = Delivery(at, news.order_id, news.word, subscription.endpoint, status, error)
+        delivery = Delivery(at, order_id, word, endpoint, status, error)
         self.deliveries.append(delivery)
         return delivery
