@@ -161,5 +161,3 @@ def _plain(_path: object, name: str, value: Any) -> tuple[str, Any]:
         with contextlib.suppress(ValueError):  # a test may well send nonsense
             value = json.loads(value)
     return name, value
-
-

@@ -53,7 +53,9 @@ class Courier:
 
     def open(self) -> None:
         """Get ready, inside the running loop."""
-        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_PATIENCE), headers={"User-Agent": _USER_AGENT})
+        self._session = aiohttp.ClientSession(
+            timeout=aiohttp.ClientTimeout(total=_PATIENCE), headers={"User-Agent": _USER_AGENT}
+        )
 
     async def close(self) -> None:
         """Drop what is still to be delivered."""
