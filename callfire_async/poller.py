@@ -37,6 +37,12 @@ FLOOR: Final = 1.0
 PATIENCE_WITH_404: Final = 30.0
 """Seconds in which a new order may still be unknown to the provider's own readers (inferred: nothing documents a delay)."""
 
+LOOK_AGAIN: Final = 5.0
+"""Seconds after which the schedule is read again, whatever it said: another process may have written to it."""
+
+ASK_AGAIN: Final = 2.0
+"""Seconds after which someone who waits for an answer says so again: another process may have taken the question."""
+
 LARGE: Final = 64 * 1024
 """Bytes from which an answer is decoded in a thread, so that the loop is not held up."""
 
@@ -114,6 +120,9 @@ class Poller(Generic[S]):
         self._wanted: dict[str, asyncio.Future[S]] = {}
         self._failures: dict[str, int] = {}
         self._next_start = 0.0
+        self._closing = False
+        #: Seconds until a claim that was not given back is free again: by then its call has arrived, if it ever does, and is long enough ago.
+        self._lease = transport.reach + policy.min_interval
 
     def start(self) -> None:
         """Begin to follow the schedule."""
@@ -121,10 +130,15 @@ class Poller(Generic[S]):
 
     async def aclose(self, *, patience: float) -> None:
         """Begin no more questions, and wait up to `patience` seconds for those under way."""
-        tasks = self._asking.copy()
+        self._closing = True
         if self._scheduler is not None:
+            self._registry.due.set()
+            await asyncio.wait(
+                [self._scheduler], timeout=patience
+            )  # a claim that is just being handed out is given back
             self._scheduler.cancel()
             await asyncio.wait([self._scheduler])
+        tasks = self._asking.copy()
         if tasks:
             await asyncio.wait(tasks, timeout=patience)
         for task in tasks:
@@ -140,7 +154,15 @@ class Poller(Generic[S]):
             wanted = self._wanted[order_id] = asyncio.get_running_loop().create_future()
             wanted.add_done_callback(lambda f: f.exception())  # looked at, in case everyone has stopped waiting
             await self.hasten(order_id)
-        return await asyncio.shield(wanted)
+        while True:
+            try:
+                async with asyncio.timeout(ASK_AGAIN):
+                    return await asyncio.shield(wanted)
+            except TimeoutError:
+                if wanted.done():
+                    return wanted.result()
+                if self._wanted.get(order_id) is wanted:
+                    await self.hasten(order_id)
 
     async def hasten(self, order_id: str) -> None:
         """Have an order asked about as soon as the rule allows."""
@@ -153,15 +175,20 @@ class Poller(Generic[S]):
         self._registry.due.set()
 
     async def _follow_schedule(self) -> None:
-        while True:
+        failures = 0
+        while not self._closing:
             self._registry.due.clear()
             try:
                 delay = await self._begin_due()
+                failures = 0
             except StoreError as exc:
-                logger.warning("The schedule cannot be read, so nobody is asked for a moment: %s", exc)
-                delay = FLOOR
+                failures += 1
+                delay = 0.0
+                level = logging.WARNING if failures in (1, 10, 100) else logging.DEBUG
+                logger.log(level, "The schedule cannot be read, so nobody is asked for a moment: %s", exc)
+                await asyncio.sleep(min(FLOOR * failures, LOOK_AGAIN))
             try:
-                async with asyncio.timeout(delay):
+                async with asyncio.timeout(LOOK_AGAIN if delay is None else min(delay, LOOK_AGAIN)):
                     await self._registry.due.wait()
             except TimeoutError:
                 pass
@@ -175,9 +202,9 @@ class Poller(Generic[S]):
             if (early := self._next_start - (now := asyncio.get_running_loop().time())) > 0:
                 return early
             room, self._next_start = 1, now + 1.0 / self._policy.max_rate
-        claims = await self._store.claim_due(self._scope, room)
+        claims = await self._store.claim_due(self._scope, room, lease=self._lease)
         for claim in claims:
-            task = asyncio.create_task(self._ask(claim))
+            task = asyncio.create_task(self._use(claim))
             self._asking.add(task)
             task.add_done_callback(self._answered)
         return await self._store.due_in(self._scope)
@@ -185,6 +212,13 @@ class Poller(Generic[S]):
     def _answered(self, task: asyncio.Task[None]) -> None:
         self._asking.discard(task)
         self._registry.due.set()
+
+    async def _use(self, claim: Claim) -> None:
+        """Ask, unless this process stood still for so long that another may be asking."""
+        if self._closing or (claim.send_by is not None and claim.send_by.passed):
+            await self._give_back(claim, 0.0, 0.0)
+        else:
+            await self._ask(claim)
 
     async def _ask(self, claim: Claim) -> None:
         """Make one call, pass on what it brings, and give the claim back."""
@@ -245,8 +279,13 @@ class Poller(Generic[S]):
         again_in: float | None = policy.interval(claim.age, failures=failures)
         if isinstance(exc, RateLimitedError) and exc.retry_after is not None:
             rest = max(rest, exc.retry_after)
-        elif isinstance(exc, AuthenticationError | PermissionDeniedError):
-            again_in = None
+        elif (
+            isinstance(exc, AuthenticationError | PermissionDeniedError)
+            and self._registry.tracked(order_id) is not None
+        ):
+            again_in = (
+                None  # where nobody waits for it, another process may: it shall hear of this itself, or know better
+            )
             self._registry.stumble(order_id, exc)
         elif isinstance(exc, NotFoundError):
             if claim.age < PATIENCE_WITH_404:

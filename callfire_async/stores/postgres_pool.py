@@ -168,11 +168,11 @@ def _shown(url: str) -> str:
     """What may be shown of an address: the database and its host."""
     try:
         parts = urlsplit(url)
-        host, path, kind = parts.hostname, parts.path, parts.scheme
+        readable = parts.scheme in ("postgresql", "postgres") and "@" not in parts.path and parts.port != 0
     except ValueError:
-        host, path, kind = None, "", ""
-    if kind not in ("postgresql", "postgres"):
+        readable = False  # the reason would quote the address
+    if not readable:
         raise ConfigurationError(
-            "The address of a PostgreSQL store looks like 'postgresql://user:password@host/database'."
+            "The address of a PostgreSQL store looks like 'postgresql://user:password@host:port/database', with %2F for a slash in the password."
         )
-    return f"PostgreSQL database {path.strip('/') or '(default)'} at {host or '(default)'}"
+    return f"PostgreSQL database {parts.path.strip('/') or '(default)'} at {parts.hostname or '(default)'}"

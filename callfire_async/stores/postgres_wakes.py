@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("callfire_async.stores.postgres")
 
-BEAT: Final = 3.0
+BEAT: Final = 2.0
 """Seconds between two signs of life; as often, what was written is read again, in case a notification was lost."""
 
-ALIVE: Final = 15.0
+ALIVE: Final = 10.0
 """Seconds after its last sign of life in which a process still counts as alive: the purchases it has on the way are its own."""
 
 _OVERLAP: Final = 15.0
