@@ -12,9 +12,18 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
-from callfire_async.errors import ConfigurationError, InvalidOrderError, ProtocolError
+from callfire_async.errors import APIError, ConfigurationError, InvalidOrderError, ProtocolError
 from callfire_async.orders import NumberOrder, OrderItem, Outcome, Region, count, distinct, e164, keyword
-from callfire_async.providers import Postback, Receipt, Reply, Request, callfire_notifications, callfire_traces, xml
+from callfire_async.providers import (
+    SUCCESS,
+    Postback,
+    Receipt,
+    Reply,
+    Request,
+    callfire_notifications,
+    callfire_traces,
+    xml,
+)
 from callfire_async.providers.callfire_envelope import (
     ACCEPT,
     FORM_HEADERS,
@@ -111,7 +120,15 @@ class CallFireProvider:
 
     def decode_receipt(self, reply: Reply) -> Receipt[NumberOrder]:
         """An r:ResourceReference. Its r:Location is never followed: it names another host than the one called (SDK tests)."""
-        reference = resource(reply, "r:ResourceReference")
+        try:
+            reference = resource(reply, "r:ResourceReference")
+        except APIError as exc:
+            if reply.status not in SUCCESS:
+                raise
+            # The two contradict each other, and only the status line of a purchase is believed when it says no.
+            raise ProtocolError(
+                f"CallFire answered HTTP {reply.status} with a refusal: {exc.message}", body=reply.body
+            ) from exc
         order_id = xml.text(reference.get("r:Id"))
         if order_id is None or not is_id(order_id):
             raise ProtocolError("CallFire answered the order without an id that can be read.", body=reply.body)

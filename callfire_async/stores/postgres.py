@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from callfire_async.errors import StoreError
-from callfire_async.stores import KEEP, Phase, Record, Scope, placed_before
+from callfire_async.stores import KEEP, Phase, Record, Scope, checked_keep, gone, placed_before
 from callfire_async.stores.postgres_pool import Database, DatabaseError
 from callfire_async.stores.postgres_schedule import SharedSchedule, follow
 from callfire_async.stores.postgres_schema import ensure
@@ -59,6 +59,7 @@ _LOCK_BOTH: Final = """
 _MINE: Final = "node = $4 AND attempt = $5"
 _REFUSE: Final = f"""
     DELETE FROM {{schema}}.orders WHERE {_BY_KEY} AND order_id IS NULL AND (phase = 'in doubt' OR ({_MINE}) OR {_ALONE})
+    RETURNING key
 """
 _DOUBT: Final = f"UPDATE {{schema}}.orders SET phase = 'in doubt' WHERE {_BY_KEY} AND phase = 'intended' AND {_MINE}"
 _TAKE_BACK: Final = "DELETE FROM {schema}.orders WHERE node = $1 AND attempt = $2 AND phase = 'intended'"
@@ -95,6 +96,7 @@ class PostgresStore(SharedSchedule):
 
     def __init__(self, url: str, *, schema: str = "callfire_async", pool_size: int = 8, keep: timedelta = KEEP) -> None:
         super().__init__(Database(url, schema=schema, size=pool_size))
+        checked_keep(keep)
         self._wakes = Wakes(self._database, keep=keep)
         self._attempts = itertools.count()
         #: Purchases whose submission is on the way from here, and which attempt each is.
@@ -142,15 +144,17 @@ class PostgresStore(SharedSchedule):
         self._under_way[record.scope, record.key] = attempt
         return None
 
-    async def refuse(self, scope: Scope, key: str) -> None:
+    async def refuse(self, scope: Scope, key: str) -> bool:
         attempt = self._under_way.pop((scope, key), -1)
-        await self._sooner_or_later(lambda: self._database.fetch(_REFUSE, *scope, key, self._node, attempt))
+        return bool(
+            await self._sooner_or_later(lambda: self._database.fetch(_REFUSE, *scope, key, self._node, attempt))
+        )
 
     async def doubt(self, scope: Scope, key: str) -> Record:
         attempt = self._under_way.pop((scope, key), -1)
         await self._sooner_or_later(lambda: self._database.fetch(_DOUBT, *scope, key, self._node, attempt))
         if (record := await self.find_key(scope, key)) is None:
-            raise _lost(key)
+            raise gone(key)
         return record
 
     async def place(self, scope: Scope, key: str, order_id: str, *, ask_in: float, rest: float) -> Record:
@@ -233,7 +237,7 @@ async def _place(session: Session, scope: Scope, key: str, order_id: str, attemp
     record = _first(scope, rows := await session.fetch(f"{_SELECT} AND key = $3", *scope, key))
     known = _first(scope, await session.fetch(f"{_SELECT} AND order_id = $3", *scope, order_id))
     if record is None or (attempt is not None and attempt != (rows[0]["node"], rows[0]["attempt"])):
-        raise _lost(key)
+        raise gone(key)
     if placed_before(record, known, order_id):
         return record
     placed = replace(record, phase=Phase.OPEN, order_id=order_id)
@@ -242,12 +246,6 @@ async def _place(session: Session, scope: Scope, key: str, order_id: str, attemp
         await session.fetch(f"DELETE FROM {{schema}}.orders WHERE {_BY_KEY}", *scope, known.key)
     await session.fetch(_PLACE, *scope, key, placed.phase, order_id, placed.state, placed.settled_by)
     return placed
-
-
-def _lost(key: str) -> StoreError:
-    return StoreError(
-        f"The purchase {key!r} is not in the database any more; was it abandoned while it was on the way?"
-    )
 
 
 def _first(scope: Scope, rows: list[Any]) -> Record | None:

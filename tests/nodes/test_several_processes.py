@@ -135,7 +135,7 @@ async def test_every_order_is_bought_once_and_settles_in_every_process(postgres_
         assert sandbox.purchases == ORDERS
         assert [counts["settled"] for counts in counted] == [ORDERS] * WORKERS
         assert sum(counts["placed"] for counts in counted) == ORDERS
-        assert all(counts["polls"] > 0 for counts in counted), "polls are shared"
+        assert sum(counts["polls"] > 0 for counts in counted) > 1, "polls are shared"
 
 
 @pytest.mark.timeout(120)
