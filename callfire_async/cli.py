@@ -38,12 +38,15 @@ def _main(
 
 @app.command()
 def demo(
+    provider: Annotated[str, typer.Option(help="Whom the sandbox stands in for: callfire or cm.")] = "callfire",
     seed: Annotated[int | None, typer.Option(help="Makes the sandbox's numbers and ids the same each time.")] = None,
 ) -> None:
     """Watch five orders end in five ways. Needs no account: sandbox, listener and client run in this process. Takes about seven seconds."""
-    from callfire_async.demo import run
+    from callfire_async.demo import SCENES, run
 
-    if not asyncio.run(run(typer.echo, seed=seed)):
+    if provider not in SCENES:
+        raise typer.BadParameter(f"{provider!r} is none of {', '.join(SCENES)}.")
+    if not asyncio.run(run(typer.echo, provider=provider, seed=seed)):
         raise typer.Exit(1)
 
 
