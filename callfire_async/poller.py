@@ -209,8 +209,8 @@ class Poller(Generic[S]):
         if told is None:
             wanted = self._wanted.pop(order_id, None)
         tracked = self._registry.tracked(order_id)
-        by: Source = "postback" if tracked is not None and tracked.hinted else "poll"
-        if tracked is not None:
+        by: Source = "postback" if told is None and tracked is not None and tracked.hinted else "poll"
+        if told is None and tracked is not None:
             tracked.hinted = False
         again_in: float | None = self._policy.interval(claim.age)
         rest = self._policy.min_interval
@@ -286,8 +286,9 @@ class Poller(Generic[S]):
     async def _give_back(self, claim: Claim, again_in: float | None, rest: float) -> None:
         try:
             await self._store.settle_claim(claim, again_in=again_in, rest=rest)
-            if claim.order_id in self._wanted:  # a question that something else went out in place of
-                await self.hasten(claim.order_id)
+            tracked = self._registry.tracked(claim.order_id)
+            if claim.order_id in self._wanted or (tracked is not None and tracked.hinted):
+                await self.hasten(claim.order_id)  # something else went out in place of that question
         except StoreError as exc:
             logger.warning(
                 "The claim on order %s could not be given back, and runs out by itself: %s", claim.order_id, exc

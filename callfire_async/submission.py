@@ -148,10 +148,8 @@ class Submissions(Generic[S]):
                     return await self._doubted(key, str(exc), exc)
                 pause = _pause_after(exc, attempt) if attempt <= self._max_retries else None
                 if pause is None:
-                    record = await self._store.find_key(self._scope, key)
-                    if record is not None and record.order_id is not None:  # its callback knows better
-                        return record
-                    await self._store.refuse(self._scope, key)
+                    if (record := await self._store.refuse(self._scope, key)) is not None:
+                        return record  # its callback knows better
                     raise
                 logger.info("Purchase %r surely did not arrive, and is sent again in %.1f s: %s", key, pause, exc)
             try:

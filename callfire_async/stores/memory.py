@@ -53,7 +53,14 @@ class MemoryStore(InProcess):
             self._callbacks[record.scope, record.callback] = record.key
         return None
 
-    async def refuse(self, scope: Scope, key: str) -> None:
+    async def refuse(self, scope: Scope, key: str) -> Record | None:
+        record = self._records.get((scope, key))
+        if record is None or record.order_id is None:
+            self._forget(scope, key)
+            return None
+        return record
+
+    def _forget(self, scope: Scope, key: str) -> None:
         if (record := self._records.pop((scope, key), None)) is not None:
             self._callbacks.pop((scope, record.callback or ""), None)
 
@@ -115,4 +122,4 @@ class MemoryStore(InProcess):
     async def _expire(self) -> None:
         while self._settled and self._settled[0][0] < datetime.now(UTC) - self._keep:
             _, scope, order_id = self._settled.popleft()
-            await self.refuse(scope, self._keys.pop((scope, order_id)))
+            self._forget(scope, self._keys.pop((scope, order_id)))

@@ -96,8 +96,12 @@ class SQLiteStore(InProcess):
 
         return await self._journal.run(write)
 
-    async def refuse(self, scope: Scope, key: str) -> None:
-        await self._journal.run(lambda db: db.execute(f"DELETE FROM orders WHERE {_BY_KEY}", (*scope, key)))
+    async def refuse(self, scope: Scope, key: str) -> Record | None:
+        def write(db: sqlite3.Connection) -> Record | None:
+            db.execute(f"DELETE FROM orders WHERE {_BY_KEY} AND order_id IS NULL", (*scope, key))
+            return _one(db, scope, _BY_KEY, key)
+
+        return await self._journal.run(write)
 
     async def doubt(self, scope: Scope, key: str) -> Record:
         def write(db: sqlite3.Connection) -> Record:
