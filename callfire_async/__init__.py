@@ -37,7 +37,7 @@ from callfire_async.inventory import Keyword, LeaseInfo, Number, NumberConfigura
 from callfire_async.listener import Listener
 from callfire_async.notifications import CallFinished, CampaignNotification, Notification, TextNotification
 from callfire_async.orders import NumberOrder, NumberRange, NumberRequest, OrderItem, OrderState, Outcome, Region
-from callfire_async.poller import PollPolicy
+from callfire_async.poll_policy import PollPolicy
 from callfire_async.providers import Provider, Reconciliation
 from callfire_async.providers.cm_names import CMNames
 from callfire_async.registry import Stats

@@ -7,6 +7,7 @@ import itertools
 import logging
 import random
 import secrets
+import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Generic
 
@@ -37,6 +38,9 @@ logger = logging.getLogger("callfire_async.submission")
 
 LONGEST_PAUSE: Final = 30.0
 """Seconds `order()` will wait before it sends a purchase again that surely never arrived; asked for more, it gives up."""
+
+OTHERS: Final = 30.0
+"""Seconds that `order()` waits for what becomes of a purchase under the same key that another process has on the way."""
 
 #: 408: the vendor's TIMEOUT fault plausibly arrives as this one, and then the order may have been placed (inferred).
 _UNCLEAR_4XX: Final = frozenset({408})
@@ -115,13 +119,23 @@ class Submissions(Generic[S]):
             submitted_at=datetime.now(UTC),
             callback=digest,
         )
-        if (known := await self._store.intend(record)) is not None:
+        if (known := await self._written(record)) is not None:
             return await self._bought_before(known, content)
         answer = await self._send(request, key)
         if not isinstance(answer, Record):
             return await self._placed(key, answer)
         self._registry.tally["placed"] += 1
         return await self._registry.track(answer, new=True)
+
+    async def _written(self, record: Record) -> Record | None:
+        """Write a purchase before it is sent; or what its key stands for. A submission that someone else has on the way is waited for."""
+        patient_until, pause = time.monotonic() + OTHERS, 0.05
+        while (known := await self._store.intend(record)) is not None:
+            if known.phase is not Phase.INTENDED or time.monotonic() > patient_until:
+                break
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, 1.0)
+        return known
 
     async def _bought_before(self, known: Record, content: Content) -> Tracked[S]:
         _must_agree(known.key, known.content, content)

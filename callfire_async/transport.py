@@ -58,6 +58,11 @@ class Transport:
     def __repr__(self) -> str:
         return f"<Transport {self.base_url}>"
 
+    @property
+    def reach(self) -> float:
+        """The most seconds until a request is under way: for a turn in the pool, and for a connection."""
+        return 2 * float(self._timeout.connect or 0)
+
     async def start(self) -> None:
         """Open the connection pools."""
         if self._http is None:

@@ -12,7 +12,8 @@ from callfire_async.calls import Calls, checked_limit
 from callfire_async.clients.order import Order
 from callfire_async.doubt import Doubts, InDoubt
 from callfire_async.errors import ClosedError, ConfigurationError
-from callfire_async.poller import Poller, PollPolicy
+from callfire_async.poll_policy import PollPolicy
+from callfire_async.poller import Poller
 from callfire_async.providers import S
 from callfire_async.registry import Registry, Stats
 from callfire_async.stores import Phase, Record, Scope, open_store

@@ -6,6 +6,7 @@ several clients can share a store. Any method may raise StoreError.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from callfire_async.orders import Content, Outcome
 
-__all__ = ["KEEP", "Claim", "Phase", "Record", "Scope", "Store", "open_store", "placed_before"]
+__all__ = ["KEEP", "Claim", "Deadline", "Phase", "Record", "Scope", "Store", "open_store", "placed_before"]
 
 
 class Scope(NamedTuple):
@@ -64,6 +65,27 @@ class Record:
     callback: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """A moment after which something must not begin any more, by whichever of two clocks comes first.
+
+    The monotonic one stands still while a machine is suspended, and the other may be set back.
+    """
+
+    monotonic: float
+    wall: float
+
+    @classmethod
+    def after(cls, seconds: float) -> Self:
+        """So many seconds from now."""
+        return cls(time.monotonic() + seconds, time.time() + seconds)
+
+    @property
+    def passed(self) -> bool:
+        """Whether it is too late."""
+        return time.monotonic() >= self.monotonic or time.time() >= self.wall
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
     """The right to ask about one order, once. Whoever holds it must give it back with `settle_claim`."""
@@ -72,6 +94,10 @@ class Claim:
     order_id: str
     #: Seconds since this store began to follow the order.
     age: float
+    #: Until when its call must have begun; None where a claim cannot run out.
+    send_by: Deadline | None = None
+    #: Tells it from other claims of the same order.
+    ticket: int = 0
 
 
 class Store(Protocol):
@@ -128,8 +154,12 @@ class Store(Protocol):
     async def hasten(self, scope: Scope, order_id: str) -> None:
         """Make an order due now, or as soon as the rule allows; any id, known here or not."""
 
-    async def claim_due(self, scope: Scope, limit: int) -> list[Claim]:
-        """Up to `limit` orders that may be asked about now, longest due first, each handed to one asker only."""
+    async def claim_due(self, scope: Scope, limit: int, *, lease: float = 60.0) -> list[Claim]:
+        """Up to `limit` orders that may be asked about now, longest due first, each handed to one asker only.
+
+        Where askers can die unseen, a claim that is not given back runs out `lease` seconds after the last moment at which its call may begin:
+        as long as a call can take to reach the provider. What is done with it later counts for nothing.
+        """
 
     async def settle_claim(self, claim: Claim, *, again_in: float | None, rest: float) -> None:
         """Give a claim back once the answer has arrived.
@@ -166,17 +196,28 @@ def open_store(url: str) -> Store:
     """The store an address names, to be opened by `async with`. ConfigurationError if it names none.
 
     "memory:" is forgotten when the process ends. "sqlite:orders.db" (relative) and "sqlite:///abs/path/orders.db" are journals in a file.
+    "postgresql://user:password@host/database" is shared by any number of processes.
     """
     kind, _, rest = url.partition(":")
     if url == "memory:":
         from callfire_async.stores.memory import MemoryStore  # a backend is imported when it is used
 
         return MemoryStore()
+    if kind in ("postgresql", "postgres"):
+        try:
+            from callfire_async.stores.postgres import PostgresStore
+        except ModuleNotFoundError as exc:
+            if exc.name != "asyncpg":
+                raise
+            raise ConfigurationError(
+                "A store in PostgreSQL needs asyncpg: pip install 'callfire-async[postgres]'."
+            ) from exc
+        return PostgresStore(url)
     path = rest.removeprefix("//")
     if kind == "sqlite" and path and not (rest.startswith("//") and not path.startswith("/")):
         from callfire_async.stores.sqlite import SQLiteStore
 
         return SQLiteStore(path)
     raise ConfigurationError(
-        f"No store answers to '{kind[:20]}:…': the address must be 'memory:', 'sqlite:orders.db' or 'sqlite:///abs/path/orders.db'."
+        f"No store answers to '{kind[:20]}:…': the address must be 'memory:', 'sqlite:orders.db', 'sqlite:///abs/path/orders.db' or 'postgresql://user:password@host/database'."
     )

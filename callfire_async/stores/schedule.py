@@ -133,7 +133,7 @@ class InProcess:
     async def hasten(self, scope: Scope, order_id: str) -> None:
         self._schedules[scope].hasten(order_id)
 
-    async def claim_due(self, scope: Scope, limit: int) -> list[Claim]:
+    async def claim_due(self, scope: Scope, limit: int, *, lease: float = 60.0) -> list[Claim]:  # noqa: ARG002 - a claim of this process is never lost
         return [
             Claim(scope=scope, order_id=order_id, age=age) for order_id, age in self._schedules[scope].claim_due(limit)
         ]

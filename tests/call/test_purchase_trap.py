@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import respx
-    from conftest import Act, Exchange, Wire
+    from wire import Act, Exchange, Wire
 
 PASSWORD = "correct-horse-battery-staple"  # noqa: S105  # opens nothing
 BASIC = base64.b64encode(f"login:{PASSWORD}".encode()).decode()

@@ -28,7 +28,7 @@ from callfire_async.sandbox import Life, Sandbox
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from conftest import Exchange, Wire
+    from wire import Exchange, Wire
 
 LOGIN, PASSWORD, TOKEN = "apilogin", "s3cret-Passw0rd-of-the-api", "t0ken-that-keeps-strangers-out"
 SECRETS = {
@@ -224,7 +224,8 @@ async def test_what_a_client_cannot_be_made_of_is_refused_without_the_password()
         {"login": "a:b"},
         {"timeout": 0},
         {"max_retries": -1},
-        {"store": f"postgresql://app:{PASSWORD}@db/orders"},
+        {"store": f"postgresql://app:{PASSWORD}@db:port/orders"},
+        {"store": f"postgresql://app:1/{PASSWORD}@db/orders"},
         {"store": f"mysql://app:{PASSWORD}@db/orders"},
     ]
     for options in wrong:
