@@ -114,7 +114,7 @@ class Doubts(Generic[S]):
     async def abandon(self, key: str) -> None:
         """Settle the doubt: it was not placed. The key is free again."""
         await self._in_doubt(key)
-        if not await self._store.refuse(self._scope, key):  # it was settled meanwhile
+        if await self._store.refuse(self._scope, key) is not None:  # it was placed meanwhile
             await self._in_doubt(key)
 
     async def _in_doubt(self, key: str) -> Record:

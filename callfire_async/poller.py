@@ -192,10 +192,9 @@ class Poller(Generic[S]):
         return self._policy.interval(claim.age, state.outcome), self._policy.min_interval
 
     async def _exchange(self, order_id: str, request: Request | None) -> S:
-        tracked = self._registry.tracked(order_id)
-        by: Source = "postback" if tracked is not None and tracked.hinted else "poll"
-        if tracked is not None:
-            tracked.hinted = False
+        by: Source = "poll"
+        if request is None and (tracked := self._registry.tracked(order_id)) is not None and tracked.hinted:
+            by, tracked.hinted = "postback", False
         try:
             reply: Reply = await self._transport.send(request or self._provider.encode_status(order_id))
             state = await decoded(reply, self._provider.decode_status)
@@ -249,8 +248,9 @@ class Poller(Generic[S]):
     async def _give_back(self, claim: Claim, again_in: float | None, rest: float) -> None:
         try:
             await self._store.settle_claim(claim, again_in=again_in, rest=rest)
-            if self._questions.more(claim.order_id):  # something else went out in place of a question
-                await self.hasten(claim.order_id)
+            tracked = self._registry.tracked(claim.order_id)
+            if self._questions.more(claim.order_id) or (tracked is not None and tracked.hinted):
+                await self.hasten(claim.order_id)  # something else went out in place of a question
         except Exception as exc:  # noqa: BLE001
             logger.warning(
                 "The claim on order %s could not be given back, and runs out by itself: %s", claim.order_id, exc

@@ -211,10 +211,8 @@ class Submissions(Generic[S]):
     async def _refused(self, key: str, refusal: Error) -> Tracked[S]:
         """Free the key and raise what it was refused with, unless its callback has placed it meanwhile and knows better."""
         try:
-            if not await self._store.refuse(self._scope, key):
-                record = await self._store.find_key(self._scope, key)
-                if record is not None and record.order_id is not None:
-                    return await self._track(record)
+            if (record := await self._store.refuse(self._scope, key)) is not None:
+                return await self._track(record)
         except StoreError as exc:
             logger.warning("That purchase %r was not made could not be written down, and is tried again: %s", key, exc)
             self._unwritten.owe(key, lambda: self._store.refuse(self._scope, key))

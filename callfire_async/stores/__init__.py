@@ -128,8 +128,8 @@ class Store(Protocol):
     async def intend(self, record: Record) -> Record | None:
         """Write a purchase before it is sent. None when it is new; otherwise the record that has this key already, and nothing is written."""
 
-    async def refuse(self, scope: Scope, key: str) -> bool:
-        """Forget a purchase, intended or in doubt, that surely was not made, and free its key. Whether there was one: it may be placed meanwhile."""
+    async def refuse(self, scope: Scope, key: str) -> Record | None:
+        """Forget a purchase that surely was not made, and free its key. The record, which stays, if its callback has placed it meanwhile."""
 
     async def doubt(self, scope: Scope, key: str) -> Record:
         """Mark an intended purchase whose fate is unknown. The record as it is now: its callback may have placed it meanwhile."""

@@ -54,12 +54,12 @@ class MemoryStore(InProcess):
             self._callbacks[record.scope, record.callback] = record.key
         return None
 
-    async def refuse(self, scope: Scope, key: str) -> bool:
+    async def refuse(self, scope: Scope, key: str) -> Record | None:
         record = self._records.get((scope, key))
-        if record is None or record.phase not in (Phase.INTENDED, Phase.IN_DOUBT):
-            return False
-        self._forget(record)
-        return True
+        if record is not None and record.order_id is None:
+            self._forget(record)
+            return None
+        return record
 
     async def doubt(self, scope: Scope, key: str) -> Record:
         record = self._purchase(scope, key)

@@ -59,7 +59,6 @@ _LOCK_BOTH: Final = """
 _MINE: Final = "node = $4 AND attempt = $5"
 _REFUSE: Final = f"""
     DELETE FROM {{schema}}.orders WHERE {_BY_KEY} AND order_id IS NULL AND (phase = 'in doubt' OR ({_MINE}) OR {_ALONE})
-    RETURNING key
 """
 _DOUBT: Final = f"UPDATE {{schema}}.orders SET phase = 'in doubt' WHERE {_BY_KEY} AND phase = 'intended' AND {_MINE}"
 _TAKE_BACK: Final = "DELETE FROM {schema}.orders WHERE node = $1 AND attempt = $2 AND phase = 'intended'"
@@ -144,11 +143,11 @@ class PostgresStore(SharedSchedule):
         self._under_way[record.scope, record.key] = attempt
         return None
 
-    async def refuse(self, scope: Scope, key: str) -> bool:
+    async def refuse(self, scope: Scope, key: str) -> Record | None:
         attempt = self._under_way.pop((scope, key), -1)
-        return bool(
-            await self._sooner_or_later(lambda: self._database.fetch(_REFUSE, *scope, key, self._node, attempt))
-        )
+        await self._sooner_or_later(lambda: self._database.fetch(_REFUSE, *scope, key, self._node, attempt))
+        record = await self.find_key(scope, key)
+        return None if record is None or record.order_id is None else record
 
     async def doubt(self, scope: Scope, key: str) -> Record:
         attempt = self._under_way.pop((scope, key), -1)

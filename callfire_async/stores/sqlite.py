@@ -96,13 +96,10 @@ class SQLiteStore(InProcess):
 
         return await self._journal.run(write)
 
-    async def refuse(self, scope: Scope, key: str) -> bool:
-        def write(db: sqlite3.Connection) -> bool:
-            deleted = db.execute(
-                f"DELETE FROM orders WHERE {_BY_KEY} AND phase <> 'settled' AND phase IN ('intended', 'in doubt')",
-                (*scope, key),
-            )
-            return deleted.rowcount == 1
+    async def refuse(self, scope: Scope, key: str) -> Record | None:
+        def write(db: sqlite3.Connection) -> Record | None:
+            db.execute(f"DELETE FROM orders WHERE {_BY_KEY} AND order_id IS NULL", (*scope, key))
+            return _one(db, scope, _BY_KEY, key)
 
         return await self._journal.run(write)
 

@@ -56,7 +56,7 @@ class Moody(SQLiteStore):
         await self._mood("doubt")
         return await super().doubt(scope, key)
 
-    async def refuse(self, scope: Scope, key: str) -> bool:
+    async def refuse(self, scope: Scope, key: str) -> Record | None:
         await self._mood("refuse")
         return await super().refuse(scope, key)
 

@@ -20,6 +20,8 @@ from callfire_async import (
     BadRequestError,
     CallFire,
     ClosedError,
+    CMNames,
+    CMVoice,
     ConfigurationError,
     Error,
     InDoubt,
@@ -27,6 +29,8 @@ from callfire_async import (
     Listener,
     NotFoundError,
     NumberOrder,
+    NumberRange,
+    NumberRequest,
     Order,
     OrderClient,
     OrderError,
@@ -109,6 +113,45 @@ def look_at_a_number_order(state: NumberOrder) -> None:
     assert_type(state.shortfall, int)
     anyones: OrderState = state
     look_at_any_state(anyones)
+
+
+def look_at_a_number_request(state: NumberRequest) -> None:
+    assert_type(state.reason, str | None)
+    assert_type(state.quantity, int)
+    assert_type(state.ranges, tuple[NumberRange, ...])
+    assert_type(state.created, datetime | None)
+    assert_type(state.raw, Mapping[str, Any])
+    for part in state.ranges:
+        assert_type(part.id, str | None)
+        assert_type(part.start, str | None)
+        assert_type(part.size, int | None)
+        assert_type(part.valid_from, datetime | None)
+        assert_type(part.valid_to, datetime | None)
+        assert_type(part.numbers, tuple[str, ...])
+    look_at_any_state(state)
+
+
+async def request_numbers(listener: Listener) -> None:
+    names = CMNames(status="state", ids=("key",), outcomes={"PORTED": Outcome.FINISHED})
+    client = CMVoice("token", account="uuid", base_url="https://api.cm.com", names=names, listener=listener)
+    async with client as same, CMVoice(account="uuid"):
+        assert_type(same, CMVoice)
+        order = await client.order(
+            company_profile="uuid",
+            quantity=2,
+            number_type="LOCAL",
+            range_size=None,
+            area_code="212",
+            city="New York",
+            region="NY",
+            comment="hello",
+            key="invoice 7",
+        )
+        assert_type(order, Order[NumberRequest])
+        assert_type(await order, NumberRequest)
+        assert_type(await client.get_order(order.id), NumberRequest)
+        assert_type(await client.cancel(order.id), NumberRequest)
+        assert_type([state async for state in client.orders(limit=7)], list[NumberRequest])
 
 
 def look_at_any_state(state: OrderState) -> None:
@@ -306,6 +349,7 @@ async def play() -> None:
         assert_type(sandbox.login, str)
         assert_type(sandbox.password, str)
         assert_type(sandbox.callfire_url, str)
+        assert_type(sandbox.cm_url, str)
         assert_type(sandbox.purchases, int)
         assert_type(sandbox.violations, int)
         sandbox.login = "another"
