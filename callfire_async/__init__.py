@@ -10,6 +10,7 @@
 from callfire_async._version import __version__
 from callfire_async.clients import Order, OrderClient
 from callfire_async.clients.callfire import CallFire
+from callfire_async.clients.callfire_v2 import CallFireV2
 from callfire_async.doubt import InDoubt
 from callfire_async.errors import (
     APIError,
@@ -38,6 +39,7 @@ from callfire_async.notifications import CallFinished, CampaignNotification, Not
 from callfire_async.orders import NumberOrder, OrderItem, OrderState, Outcome, Region
 from callfire_async.poller import PollPolicy
 from callfire_async.providers import Provider, Reconciliation
+from callfire_async.providers.callfire_v2_webhooks import Webhook
 from callfire_async.registry import Stats
 from callfire_async.stores import Store, open_store
 from callfire_async.subscriptions import TRIGGER_EVENTS, OwnSubscription, Subscription
@@ -49,6 +51,7 @@ __all__ = [
     "BadRequestError",
     "CallFinished",
     "CallFire",
+    "CallFireV2",
     "CampaignNotification",
     "ClosedError",
     "ConfigurationError",
@@ -88,6 +91,7 @@ __all__ = [
     "Subscription",
     "TextNotification",
     "TransportError",
+    "Webhook",
     "__version__",
     "open_store",
 ]

@@ -70,9 +70,11 @@ class Doubts(Generic[S]):
             for s in matching
         )
         if len(matching) == 1:
-            return Reconciliation(verdict="placed", evidence=heard, order_id=matching[0].id)
+            (only,) = (state.id for state in matching)
+            return Reconciliation(verdict="placed", evidence=heard, order_id=only, candidates=(only,))
         found = await self._follow(self._provider.investigate(record.content, record.submitted_at, datetime.now(UTC)))
-        return Reconciliation(verdict=found.verdict, evidence=heard + found.evidence, order_id=found.order_id)
+        fitting = [order_id for order_id in found.candidates if not await self._is_purchase(order_id)]
+        return _judged(found, heard, tuple(dict.fromkeys([*(state.id for state in matching), *fitting])))
 
     async def resolve(self, key: str, order_id: str) -> Tracked[S]:
         """Settle the doubt: it was placed, and this is its id. It is followed from now on."""
@@ -96,6 +98,11 @@ class Doubts(Generic[S]):
             )
         return record
 
+    async def _is_purchase(self, order_id: str) -> bool:
+        """Whether an order is known to be the purchase of some key."""
+        record = await self._store.find(self._scope, order_id)
+        return record is not None and bool(record.content)
+
     async def _seen(self, order_id: str) -> S | None:
         try:
             return await self._poller.ask(order_id)
@@ -116,3 +123,20 @@ class Doubts(Generic[S]):
         except StopIteration as end:
             verdict: Reconciliation = end.value
             return verdict
+
+
+def _judged(found: Reconciliation, heard: tuple[str, ...], candidates: tuple[str, ...]) -> Reconciliation:
+    """The verdict, once the orders that fit are known. A single one is it; where there is none, what was found holds."""
+    evidence = heard + found.evidence
+    if not candidates:
+        return Reconciliation(verdict=found.verdict, evidence=evidence, order_id=found.order_id)
+    if len(candidates) == 1:
+        return Reconciliation(verdict="placed", evidence=evidence, order_id=candidates[0], candidates=candidates)
+    return Reconciliation(
+        verdict="placed" if found.verdict == "placed" else "unknown",
+        evidence=(
+            *evidence,
+            f"{len(candidates)} orders fit, and nothing tells which of them it is: {', '.join(candidates)}.",
+        ),
+        candidates=candidates,
+    )

@@ -93,6 +93,8 @@ class Reconciliation:
     evidence: tuple[str, ...]
     #: The order, where it is known which one it is; `resolve()` takes it.
     order_id: str | None = None
+    #: Orders that fit the purchase and were placed under no other key.
+    candidates: tuple[str, ...] = ()
 
 
 Investigation: TypeAlias = "Generator[Request, Reply, Reconciliation]"
@@ -129,7 +131,11 @@ class Provider(Protocol[S]):
         """Whether an order nobody here placed may be the purchase in doubt: created since, and of the same things."""
 
     def investigate(self, content: Content, submitted_at: datetime, now: datetime) -> Investigation:
-        """Look for traces of a purchase in doubt."""
+        """Look for traces of a purchase in doubt.
+
+        A provider that lists orders names those that fit as `candidates`, whoever placed them: which of them are other purchases of the buyer's,
+        only the store knows. The verdict is then what holds if all of them are.
+        """
 
     def dump(self, state: S) -> str:
         """A state as text, for the store."""
