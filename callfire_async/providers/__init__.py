@@ -93,7 +93,7 @@ class Reconciliation:
     evidence: tuple[str, ...]
     #: The order, where it is known which one it is; `resolve()` takes it.
     order_id: str | None = None
-    #: Orders that fit the purchase and were placed under no other key.
+    #: Orders that fit the purchase and were placed under no other key; where there are several, `resolve()` takes the one you find to be it.
     candidates: tuple[str, ...] = ()
 
 

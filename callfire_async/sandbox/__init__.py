@@ -5,15 +5,17 @@
         ...  # talk to sandbox.callfire_url as sandbox.login, sandbox.password
         assert sandbox.violations == 0
 
-It speaks CallFire 1.1's number and subscription services literally, after the vendor's documents, schemas and samples, and shares no code
-with the client: a mistake made alike in encoder and decoder must show. Documented are the verbs, paths, parameters, documents and the words
-in them; where the documents are silent, the line that fills the gap says so. Inventions of a kind: order postbacks (CallFire documents no event
-for orders), the form of JSON and SOAP postbacks (it shows neither), every fault, and the stock. That is a hundred fictional numbers in each of
-some fifty real places, and nothing a test names is missing from it: any number or keyword nobody owns can be bought.
+It speaks CallFire 1.1's number and subscription services, and v2's orders, numbers, keywords and webhooks, literally, after the vendor's documents,
+schemas and samples, and shares no code with the client: a mistake made alike in encoder and decoder must show. Documented are the verbs, paths,
+parameters, documents and the words in them; where the documents are silent, the line that fills the gap says so. Inventions of a kind: order
+postbacks (CallFire documents no event for orders), the form of JSON and SOAP postbacks of 1.1 (it shows neither), every fault, and the stock. That
+is a hundred fictional numbers in each of some fifty real places, and nothing a test names is missing from it: any number or keyword nobody owns
+can be bought.
 """
 
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -21,6 +23,10 @@ from aiohttp import web
 
 from .account import Account
 from .callfire import ROOT, CallFire
+from .callfire_v2 import ROOT as ROOT_V2, CallFireV2
+from .callfire_v2_numbers import NumbersV2
+from .callfire_v2_webhooks import Webhook, Webhooks
+from .door import Door
 from .faults import Faults
 from .inventory import Inventory, checked
 from .ledger import Call, Ledger, Order, OrderView
@@ -42,6 +48,7 @@ __all__ = [
     "Result",
     "Sandbox",
     "Subscription",
+    "Webhook",
 ]
 
 #: Seconds a call that is still being answered holds up the exit.
@@ -99,24 +106,28 @@ class Sandbox:
         self._numbers = Numbers(self._inventory, self._account)
         self._faults = Faults()
         self._subscriptions = Subscriptions(seed)
-        self._courier = Courier(self._subscriptions, seed)
-        self._callfire = CallFire(
+        self._webhooks = Webhooks(seed)
+        self._courier = Courier(self._subscriptions, self._webhooks, seed)
+        door = partial(
+            Door,
             ledger=self._ledger,
             courier=self._courier,
-            subscriptions=self._subscriptions,
-            numbers=self._numbers,
             account=self._account,
             faults=self._faults,
             credentials=lambda: (self.login, self.password),
             latency=bounds,
             seed=seed,
         )
+        self._callfire = CallFire(door, numbers=self._numbers, subscriptions=self._subscriptions)
+        numbers_v2 = NumbersV2(self._inventory, self._account)
+        self._callfire_v2 = CallFireV2(door, ledger=self._ledger, numbers=numbers_v2, webhooks=self._webhooks)
 
     async def __aenter__(self) -> Self:
         if self._runner is not None:
             raise RuntimeError("The sandbox is running already.")
         app = web.Application(client_max_size=64 * 1024)
         app.add_subapp(ROOT, self._callfire.application())
+        app.add_subapp(ROOT_V2, self._callfire_v2.application())
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=_PARTING)
         await runner.setup()
         try:
@@ -143,10 +154,18 @@ class Sandbox:
     @property
     def callfire_url(self) -> str:
         """Base URL of API 1.1, without a slash at the end."""
+        return self._address(ROOT)
+
+    @property
+    def callfire_v2_url(self) -> str:
+        """Base URL of API v2, without a slash at the end. The account and its orders are the same."""
+        return self._address(ROOT_V2)
+
+    def _address(self, root: str) -> str:
         if self._runner is None:
             raise RuntimeError("The sandbox is not running: enter it with 'async with' first.")
         host, port = self._runner.addresses[0][:2]
-        return f"http://{f'[{host}]' if ':' in host else host}:{port}{ROOT}"
+        return f"http://{f'[{host}]' if ':' in host else host}:{port}{root}"
 
     # ------------------------------------------------------------------ what happens
 
@@ -286,6 +305,11 @@ class Sandbox:
     def subscriptions(self) -> Mapping[int, Subscription]:
         """All subscriptions by id."""
         return self._subscriptions
+
+    @property
+    def webhooks(self) -> Mapping[int, Webhook]:
+        """All webhooks of API v2 by id."""
+        return self._webhooks
 
     def _order(self, order_id: str) -> Order:
         order = self._ledger.order(order_id)

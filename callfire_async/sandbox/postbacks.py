@@ -9,7 +9,7 @@ import random
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import aiohttp
 
@@ -18,6 +18,9 @@ from .ledger import Order, Step
 from .life import FINAL, GOOD, PARKED
 from .notifications import Notification
 from .subscriptions import Subscription, Subscriptions
+
+if TYPE_CHECKING:
+    from .callfire_v2_webhooks import Webhook, Webhooks
 
 #: As captured from CallFire in 2013.
 _USER_AGENT: Final = "CallFire-HTTP/1.0"
@@ -45,9 +48,10 @@ class Delivery:
 class Courier:
     """Owns the timers, tasks and connections of all postbacks."""
 
-    def __init__(self, subscriptions: Subscriptions, seed: int | None) -> None:
+    def __init__(self, subscriptions: Subscriptions, webhooks: "Webhooks", seed: int | None) -> None:
         self.deliveries: list[Delivery] = []
         self._subscriptions = subscriptions
+        self._webhooks = webhooks
         self._session: aiohttp.ClientSession | None = None
         self._timers: dict[Step, asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -119,8 +123,13 @@ class Courier:
     async def post(self, order: Order, words: Iterable[str]) -> None:
         """Post these status words one after the other, each to all endpoints at once. Never raises for a failed delivery."""
         for word in words:
+            whole = order.postback != "malformed"
             hearing = [subscription for subscription in self._subscriptions.values() if subscription.hears_of_orders]
-            await self._spread(notifications.of_order(order, word), hearing, whole=order.postback != "malformed")
+            hooks = [webhook for webhook in self._webhooks.values() if webhook.hears_of_orders]
+            await asyncio.gather(
+                self._spread(notifications.of_order(order, word), hearing, whole=whole),
+                *(self._call(order, word, webhook, whole=whole) for webhook in hooks),
+            )
 
     async def notify(
         self, event: str, fields: Mapping[str, str], *, root: str | None, everyone: bool
@@ -143,25 +152,34 @@ class Courier:
         )
 
     async def _deliver(self, news: Notification, subscription: Subscription, *, whole: bool) -> Delivery:
-        if self._session is None:
-            raise RuntimeError("The sandbox is not running: enter it with 'async with' first.")
         content_type, text = news.render(subscription.notification_format, subscription.id)
         body = text.encode()
         if not whole:
             body = body[: len(body) // 2]
+        return await self._send(subscription, body, {"Content-Type": content_type}, news.order_id, news.word)
+
+    async def _call(self, order: Order, word: str, webhook: "Webhook", *, whole: bool) -> Delivery:
+        body, headers = webhook.write(order, word, whole=whole)
+        return await self._send(webhook, body, headers, order.id, word)
+
+    async def _send(
+        self, to: "Subscription | Webhook", body: bytes, headers: Mapping[str, str], order_id: str, word: str
+    ) -> Delivery:
+        if self._session is None:
+            raise RuntimeError("The sandbox is not running: enter it with 'async with' first.")
         at = time.monotonic()
         status, error = None, ""
         try:
             async with self._session.post(
-                subscription.endpoint,
+                to.endpoint,
                 data=body,
-                headers={"Content-Type": content_type},
-                ssl=not subscription.non_strict_ssl,
+                headers=headers,
+                ssl=not to.non_strict_ssl,
                 allow_redirects=False,
             ) as answer:
                 status = answer.status
         except (aiohttp.ClientError, OSError) as failure:  # TimeoutError is an OSError
             error = f"{type(failure).__name__}: {failure}"
-        delivery = Delivery(at, news.order_id, news.word, subscription.endpoint, status, error)
+        delivery = Delivery(at, order_id, word, to.endpoint, status, error)
         self.deliveries.append(delivery)
         return delivery
