@@ -75,6 +75,18 @@ class NumberServiceV2(OrderClient[NumberOrder]):
         """How a number handles inbound calls."""
         return await self._fetch(codec.configuration_request(number), codec.decode_configuration)
 
+    def number_configurations(
+        self, *, region: Region | None = None, label: str | None = None, limit: int | None = None
+    ) -> AsyncIterator[tuple[str, NumberConfiguration]]:
+        """The account's own numbers, each with how it handles inbound calls; at most `limit`."""
+        return self._pages(
+            lambda first, most: codec.configurations_request(region, label=label, first=first, most=most),
+            codec.decode_configurations,
+            most=MOST_ON_PAGE,
+            limit=limit,
+            name=lambda found: found[0],
+        )
+
     async def configure_number(
         self,
         number: str,

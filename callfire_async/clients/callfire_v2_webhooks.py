@@ -70,3 +70,7 @@ class WebhookService(OrderClient[NumberOrder]):
     async def webhook_resources(self) -> Mapping[str, tuple[str, ...]]:
         """What webhooks can be made for, each with its events."""
         return await self._fetch(codec.resources_request(), codec.decode_resources)
+
+    async def webhook_events(self, resource: str) -> tuple[str, ...]:
+        """The events of one resource, such as "CallBroadcast"."""
+        return await self._fetch(codec.resource_request(resource), codec.decode_resource)

@@ -90,6 +90,14 @@ def configuration_request(number: str) -> Request:
     return get(f"/numbers/leases/configs/{e164(number)}")
 
 
+def configurations_request(
+    region: Region | None = None, *, label: str | None = None, first: int = 0, most: int = MOST_ON_PAGE
+) -> Request:
+    """GET /numbers/leases/configs: a page of them."""
+    where = region_parameters(region)
+    return get("/numbers/leases/configs", {"limit": most, "offset": first, "labelName": label, **where})
+
+
 def configure_request(
     number: str,
     *,
@@ -189,21 +197,27 @@ def decode_available(reply: Reply) -> bool:
 
 
 def decode_configuration(reply: Reply) -> NumberConfiguration:
-    """How a number handles inbound calls; lists are joined by spaces, as 1.1 spells them."""
+    """How a number handles inbound calls."""
+    return decoded(reply, "configuration", lambda document: _configuration(document)[1])
 
-    def read(document: Value) -> NumberConfiguration:
-        node = jsondoc.mapping(document, "the configuration")
-        inbound: dict[str, str] = {}
-        for name in ("callTrackingConfig", "ivrInboundConfig"):
-            if node.get(name) is not None:
-                inbound |= {
-                    key: _spelled(value)
-                    for key, value in jsondoc.mapping(node[name], name).items()
-                    if value is not None
-                }
-        return NumberConfiguration(inbound_type=jsondoc.text(node, "configType"), inbound=MappingProxyType(inbound))
 
-    return decoded(reply, "configuration", read)
+def decode_configurations(reply: Reply) -> Page[tuple[str, NumberConfiguration]]:
+    """A page of numbers, each with how it handles inbound calls."""
+    return page(reply, "configuration", _configuration)
+
+
+def _configuration(document: Value) -> tuple[str, NumberConfiguration]:
+    """Lists are joined by spaces, as 1.1 spells them."""
+    node = jsondoc.mapping(document, "the configuration")
+    inbound: dict[str, str] = {}
+    for name in ("callTrackingConfig", "ivrInboundConfig"):
+        if node.get(name) is not None:
+            given = jsondoc.mapping(node[name], f"its {name}")
+            inbound |= {key: _spelled(value) for key, value in given.items() if value is not None}
+    configuration = NumberConfiguration(
+        inbound_type=jsondoc.text(node, "configType"), inbound=MappingProxyType(inbound)
+    )
+    return jsondoc.must(jsondoc.text(node, "number"), "number"), configuration
 
 
 def _spelled(value: Value) -> str:

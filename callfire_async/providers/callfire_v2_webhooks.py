@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from callfire_async.orders import JSON
     from callfire_async.providers import Page, Reply
-    from callfire_async.providers.jsondoc import Object, Value
+    from callfire_async.providers.jsondoc import Value
 
 SIGNATURE: Final = "x-callfire-signature"
 
@@ -180,6 +180,15 @@ def resources_request() -> Request:
     return get("/webhooks/resources")
 
 
+def resource_request(name: str) -> Request:
+    """GET /webhooks/resources/{resource}: "text-broadcast" in the example, where the list has "TextBroadcast"."""
+    if not isinstance(name, str) or not re.fullmatch("[A-Za-z-]{1,64}", name):
+        raise InvalidOrderError(
+            f"{str(name)[:40]!r} is no resource: those are words such as 'CallBroadcast'; nothing was sent."
+        )
+    return get(f"/webhooks/resources/{name}")
+
+
 def decode_webhook(reply: Reply) -> Webhook:
     """One webhook."""
     return decoded(reply, "webhook", _webhook)
@@ -191,13 +200,20 @@ def decode_webhooks(reply: Reply) -> Page[Webhook]:
 
 
 def decode_resources(reply: Reply) -> Mapping[str, tuple[str, ...]]:
-    """Resources and their events: "events" in the examples, "supportedEvents" in the definition and the SDK."""
+    """Resources and their events."""
+    return MappingProxyType(dict(page(reply, "webhook resource", _resource).items))
 
-    def resource(node: Object) -> tuple[str, tuple[str, ...]]:
-        name = jsondoc.must(jsondoc.text(node, "resource"), "resource")
-        return name, jsondoc.texts(node, "supportedEvents") or jsondoc.texts(node, "events")
 
-    return MappingProxyType(dict(page(reply, "webhook resource", resource).items))
+def decode_resource(reply: Reply) -> tuple[str, ...]:
+    """The events of one resource."""
+    return decoded(reply, "webhook resource", lambda document: _resource(document)[1])
+
+
+def _resource(document: Value) -> tuple[str, tuple[str, ...]]:
+    """The events are "events" in the examples, and "supportedEvents" in the definition and the SDK."""
+    node = jsondoc.mapping(document, "the resource")
+    name = jsondoc.must(jsondoc.text(node, "resource"), "resource")
+    return name, jsondoc.texts(node, "supportedEvents") or jsondoc.texts(node, "events")
 
 
 def _webhook(document: Value) -> Webhook:

@@ -95,6 +95,7 @@ class Webhooks(Mapping[int, Webhook]):
         router.add_post("/webhooks", self._create)
         router.add_get("/webhooks", self._find_all, allow_head=False)
         router.add_get("/webhooks/resources", self._resources, allow_head=False)
+        router.add_get("/webhooks/resources/{resource}", self._resource, allow_head=False)
         router.add_get("/webhooks/{id}", self._get, allow_head=False)
         router.add_put("/webhooks/{id}", self._update)
         router.add_delete("/webhooks/{id}", self._delete)
@@ -118,9 +119,15 @@ class Webhooks(Mapping[int, Webhook]):
 
     async def _resources(self, request: web.Request) -> web.Response:
         read_query(request, {})
-        return documents.reply(
-            {"items": [{"resource": name, "supportedEvents": list(events)} for name, events in _RESOURCES.items()]}
-        )
+        return documents.reply({"items": [_events(name) for name in _RESOURCES]})
+
+    async def _resource(self, request: web.Request) -> web.Response:
+        read_query(request, {})
+        asked = request.match_info["resource"].replace("-", "").casefold()  # "text-broadcast" is an example's spelling
+        for name in _RESOURCES:
+            if name.casefold() == asked:
+                return documents.reply(_events(name))
+        raise RefusedError(404, f"webhook resource {asked} does not exist")
 
     async def _get(self, request: web.Request) -> web.Response:
         read_query(request, {})
@@ -144,6 +151,10 @@ class Webhooks(Mapping[int, Webhook]):
             if str(webhook.id) == asked:
                 return webhook
         raise RefusedError(404, f"webhook {asked} does not exist")
+
+
+def _events(resource: str) -> dict[str, Any]:
+    return {"resource": resource, "supportedEvents": list(_RESOURCES[resource])}
 
 
 def _document(webhook: Webhook) -> dict[str, Any]:
