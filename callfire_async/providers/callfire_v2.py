@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from callfire_async.providers import Investigation, Page
     from callfire_async.providers.jsondoc import Object, Value
 
+#: A postback is hostile until proven otherwise; this many values are some hundred documented events.
+MOST_IN_POSTBACK: Final = 2_000
+
 #: Members of a NumberOrder that no other resource has (definition).
 _TELLING: Final = frozenset({"totalCost", "localNumbers", "tollFreeNumbers"})
 
@@ -116,7 +119,7 @@ class CallFireV2Provider:
         """
         if self._signature is not None:
             self._signature.check(headers, body)
-        waiting = deque([(jsondoc.read(body), False)])
+        waiting = deque([(jsondoc.read(body, most=MOST_IN_POSTBACK), False)])
         while waiting:
             node, tells_of_order = waiting.popleft()
             if isinstance(node, Mapping):

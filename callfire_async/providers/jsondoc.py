@@ -88,7 +88,7 @@ def _constant(text: str) -> NoReturn:
 
 def _check_depth(document: Value) -> None:
     level = [document]
-    for _ in range(MAX_DEPTH + 1):
+    for _ in range(MAX_DEPTH):
         level = [child for node in level for child in children(node) if isinstance(child, dict | list)]
         if not level:
             return
