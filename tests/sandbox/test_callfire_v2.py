@@ -5,6 +5,7 @@ import json
 import logging
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any, cast
 
 import httpx
@@ -461,5 +462,5 @@ async def test_newer_fields_are_understood(sandbox: Sandbox) -> None:
     sandbox.plan(Life(newer_fields=True))
     async with client_of(sandbox) as client:
         state = await (await client.order(local=1))
-    assert (state.summary, state.sales_tax, state.total) == (1, 0, 1)
+    assert (state.summary, state.sales_tax, state.total) == (Decimal(1), Decimal(0), Decimal(1))
     assert json.loads(client._codec.dump(state))["total"] == "1.0"
