@@ -279,6 +279,8 @@ class Listener:
             for recipient in self._recipients.copy():
                 if await recipient.expects(digest):
                     return _Audience([recipient], digest)
+            if not self._recipients:
+                return _Audience([])  # before its client is open, or after: nobody can tell whose it is
         return None
 
     async def _deliver(self, audience: _Audience, headers: Mapping[str, str], body: bytes) -> int:

@@ -1,4 +1,4 @@
-"""A stand-in for CallFire on localhost, with the faults of real life on request.
+"""A stand-in for CallFire and CM.com on localhost, with the faults of real life on request.
 
     async with Sandbox(processing=0.2) as sandbox:
         sandbox.plan(Life(result="partial"), Life(reply="lost_after_accepting"))
@@ -26,6 +26,9 @@ from .callfire import ROOT, CallFire
 from .callfire_v2 import ROOT as ROOT_V2, CallFireV2
 from .callfire_v2_numbers import NumbersV2
 from .callfire_v2_webhooks import Webhook, Webhooks
+from .cm import CM, ROOT as CM_ROOT
+from .cm_callbacks import Callbacks
+from .cm_requests import NumberRequest
 from .door import Door
 from .faults import Faults
 from .inventory import Inventory, checked
@@ -66,6 +69,10 @@ class Sandbox:
     #: Basic credentials of the API. May be changed while it runs, as an account's owner may.
     login: str
     password: str
+    #: CM.com's product token, and the uuids of the one account and of a company profile in it; any other profile will do.
+    cm_token: str = "sandbox-token"  # noqa: S105  # opens nothing but a sandbox
+    cm_account: str = "5a4dbd0c-0000-4000-8000-00000000acc0"
+    cm_company_profile: str = "5a4dbd0c-0000-4000-8000-0000000c0de5"
 
     def __init__(
         self,
@@ -107,7 +114,7 @@ class Sandbox:
         self._faults = Faults()
         self._subscriptions = Subscriptions(seed)
         self._webhooks = Webhooks(seed)
-        self._courier = Courier(self._subscriptions, self._webhooks, seed)
+        self._courier = Courier(self._subscriptions, seed, self._webhooks)
         door = partial(
             Door,
             ledger=self._ledger,
@@ -121,6 +128,16 @@ class Sandbox:
         self._callfire = CallFire(door, numbers=self._numbers, subscriptions=self._subscriptions)
         numbers_v2 = NumbersV2(self._inventory, self._account)
         self._callfire_v2 = CallFireV2(door, ledger=self._ledger, numbers=numbers_v2, webhooks=self._webhooks)
+        self._callbacks = Callbacks(self._subscriptions, seed)
+        self._callbacks.deliveries = self._courier.deliveries
+        self._cm = CM(
+            ledger=self._ledger,
+            callbacks=self._callbacks,
+            faults=self._faults,
+            credentials=lambda: (self.cm_token, self.cm_account),
+            latency=bounds,
+            seed=seed,
+        )
 
     async def __aenter__(self) -> Self:
         if self._runner is not None:
@@ -128,6 +145,7 @@ class Sandbox:
         app = web.Application(client_max_size=64 * 1024)
         app.add_subapp(ROOT, self._callfire.application())
         app.add_subapp(ROOT_V2, self._callfire_v2.application())
+        app.add_subapp(CM_ROOT, self._cm.application())
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=_PARTING)
         await runner.setup()
         try:
@@ -136,6 +154,7 @@ class Sandbox:
             await runner.cleanup()
             raise
         self._courier.open()
+        self._callbacks.open()
         self._runner = runner
         return self
 
@@ -148,24 +167,30 @@ class Sandbox:
                 await runner.cleanup()
         finally:
             await self._courier.close()
+            await self._callbacks.close()
 
     # ------------------------------------------------------------------ where it is
 
     @property
     def callfire_url(self) -> str:
         """Base URL of API 1.1, without a slash at the end."""
-        return self._address(ROOT)
+        return f"{self._address()}{ROOT}"
 
     @property
     def callfire_v2_url(self) -> str:
         """Base URL of API v2, without a slash at the end. The account and its orders are the same."""
-        return self._address(ROOT_V2)
+        return f"{self._address()}{ROOT_V2}"
 
-    def _address(self, root: str) -> str:
+    @property
+    def cm_url(self) -> str:
+        """Base URL of CM.com's APIs, without a slash at the end."""
+        return self._address()
+
+    def _address(self) -> str:
         if self._runner is None:
             raise RuntimeError("The sandbox is not running: enter it with 'async with' first.")
         host, port = self._runner.addresses[0][:2]
-        return f"http://{f'[{host}]' if ':' in host else host}:{port}{root}"
+        return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
     # ------------------------------------------------------------------ what happens
 
@@ -174,17 +199,20 @@ class Sandbox:
         self._ledger.plan(lives)
 
     def pay(self, order_id: str) -> None:
-        """Pay a parked order now. It is PROCESSING at once, and FINISHED after its processing time. ValueError if it is not parked."""
+        """Pay a parked order now. It is PROCESSING at once, and FINISHED after its processing time. ValueError if it is not parked.
+
+        At CM.com nobody pays: there a PENDING order is APPROVED at once and COMPLETED after its processing time.
+        """
         order = self._order(order_id)
         dropped, added = order.pay(time.monotonic())
         self._account.follow(order, added)
-        self._courier.unschedule(dropped)
-        self._courier.schedule(order, added)
+        self._courier_of(order).unschedule(dropped)
+        self._courier_of(order).schedule(order, added)
 
     async def deliver(self, order_id: str, *, status: str | None = None) -> None:
-        """Post an order's postback now to every subscription; with another status than its own it is a forgery."""
+        """Post an order's postback now to every subscription, or its callback to its own address; with another status than its own it is a forgery."""
         order = self._order(order_id)
-        await self._courier.post(order, [status or order.status(time.monotonic())])
+        await self._courier_of(order).post(order, [status or order.status(time.monotonic())])
 
     def subscribe(
         self,
@@ -311,8 +339,11 @@ class Sandbox:
         """All webhooks of API v2 by id."""
         return self._webhooks
 
+    def _courier_of(self, order: Order) -> Courier:
+        return self._callbacks if isinstance(order, NumberRequest) else self._courier
+
     def _order(self, order_id: str) -> Order:
-        order = self._ledger.order(order_id)
+        order = self._ledger.order(order_id) or self._ledger.order(order_id, NumberRequest.service)
         if order is None:
             raise LookupError(f"The sandbox has no order {order_id!r}.")
         return order

@@ -1,6 +1,5 @@
 """CallFire API v2 over HTTP: orders of numbers and of keywords. It is the same account as API 1.1's, with the same orders."""
 
-import json
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -50,8 +49,7 @@ class CallFireV2:
         return await self._sell(await read_object(request, KEYWORD_ORDER))
 
     async def _sell(self, body: Mapping[str, Any]) -> web.Response:
-        form = {name: value if isinstance(value, str) else json.dumps(value) for name, value in body.items()}
-        return await self._door.sell(form, read_wanted(body), _receipt)
+        return await self._door.sell(body, read_wanted(body), _receipt)
 
     async def _get_order(self, request: web.Request) -> web.StreamResponse:
         read_query(request, {})

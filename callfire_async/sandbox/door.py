@@ -5,7 +5,7 @@ import base64
 import random
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
@@ -81,7 +81,7 @@ class Door:
             raise RefusedError(401, "UNAUTHORIZED", {"WWW-Authenticate": 'Basic realm="CallFire"'})
 
     async def sell(
-        self, form: Mapping[str, str], wanted: Wanted, receipt: Callable[["Order"], web.Response]
+        self, form: Mapping[str, Any], wanted: Wanted, receipt: Callable[["Order"], web.Response]
     ) -> web.Response:
         """Accept an order of sound parameters, or what its life has in mind instead."""
         self._ledger.remember(wanted)

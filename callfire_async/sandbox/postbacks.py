@@ -9,6 +9,7 @@ import random
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 import aiohttp
@@ -20,7 +21,7 @@ from .notifications import Notification
 from .subscriptions import Subscription, Subscriptions
 
 if TYPE_CHECKING:
-    from .callfire_v2_webhooks import Webhook, Webhooks
+    from .callfire_v2_webhooks import Webhook
 
 #: As captured from CallFire in 2013.
 _USER_AGENT: Final = "CallFire-HTTP/1.0"
@@ -48,7 +49,12 @@ class Delivery:
 class Courier:
     """Owns the timers, tasks and connections of all postbacks."""
 
-    def __init__(self, subscriptions: Subscriptions, webhooks: "Webhooks", seed: int | None) -> None:
+    #: What is said when news comes out of order.
+    stale = "PROCESSING"
+
+    def __init__(
+        self, subscriptions: Subscriptions, seed: int | None, webhooks: "Mapping[int, Webhook]" = MappingProxyType({})
+    ) -> None:
         self.deliveries: list[Delivery] = []
         self._subscriptions = subscriptions
         self._webhooks = webhooks
@@ -76,11 +82,18 @@ class Courier:
             await self._session.close()
             self._session = None
 
+    def is_news(self, _order: Order, step: Step) -> bool:
+        """Whether a status is told: parked, or final."""
+        return step.status in FINAL or step.status in PARKED
+
+    def false_word(self, order: Order) -> str:
+        """An end that is not the order's own."""
+        return "ERRORED" if order.steps[-1].status in GOOD else "FINISHED"
+
     async def announce(self, order: Order) -> None:
         """Arrange the postbacks of a new order. Returns at once, unless its life wants one delivered before the create reply."""
         if order.postback == "forged":
-            true_end = order.steps[-1].status
-            self._start(order, ["ERRORED" if true_end in GOOD else "FINISHED"])
+            self._start(order, [self.false_word(order)])
         if order.postback != "early":
             self.schedule(order, order.steps)
             return
@@ -89,12 +102,12 @@ class Courier:
         await self.post(order, [order.status(order.accepted_at)])
 
     def schedule(self, order: Order, steps: Iterable[Step]) -> None:
-        """Set a timer for each step that is news: parked, or final."""
+        """Set a timer for each step that is news."""
         if order.postback == "lost":
             return
         late = order.life.late_by if order.postback == "late" else 0.0
         for step in steps:
-            if step.status in FINAL or step.status in PARKED:
+            if self.is_news(order, step):
                 delay = max(0.0, step.at + late - time.monotonic())
                 self._timers[step] = asyncio.get_running_loop().call_later(delay, self._fire, order, step)
 
@@ -110,7 +123,7 @@ class Courier:
             case "twice":
                 words = [step.status, step.status]
             case "out_of_order":
-                words = [step.status, "PROCESSING"]
+                words = [step.status, self.stale]
             case _:
                 words = [step.status]
         self._start(order, words)
@@ -156,30 +169,50 @@ class Courier:
         body = text.encode()
         if not whole:
             body = body[: len(body) // 2]
-        return await self._send(subscription, body, {"Content-Type": content_type}, news.order_id, news.word)
+        verify = not subscription.non_strict_ssl
+        return await self.send(
+            subscription.endpoint, content_type, body, order_id=news.order_id, word=news.word, verify=verify
+        )
 
     async def _call(self, order: Order, word: str, webhook: "Webhook", *, whole: bool) -> Delivery:
-        body, headers = webhook.write(order, word, whole=whole)
-        return await self._send(webhook, body, headers, order.id, word)
+        body, signature = webhook.write(order, word, whole=whole)
+        return await self.send(
+            webhook.endpoint,
+            "application/json",
+            body,
+            order_id=order.id,
+            word=word,
+            verify=not webhook.non_strict_ssl,
+            headers=signature,
+        )
 
-    async def _send(
-        self, to: "Subscription | Webhook", body: bytes, headers: Mapping[str, str], order_id: str, word: str
+    async def send(
+        self,
+        endpoint: str,
+        content_type: str,
+        body: bytes,
+        *,
+        order_id: str,
+        word: str,
+        verify: bool = True,
+        headers: Mapping[str, str] = MappingProxyType({}),
     ) -> Delivery:
+        """Post a body to one endpoint. Never raises for a failed delivery."""
         if self._session is None:
             raise RuntimeError("The sandbox is not running: enter it with 'async with' first.")
         at = time.monotonic()
         status, error = None, ""
         try:
             async with self._session.post(
-                to.endpoint,
+                endpoint,
                 data=body,
-                headers=headers,
-                ssl=not to.non_strict_ssl,
+                headers={"Content-Type": content_type, **headers},
+                ssl=verify,
                 allow_redirects=False,
             ) as answer:
                 status = answer.status
         except (aiohttp.ClientError, OSError) as failure:  # TimeoutError is an OSError
             error = f"{type(failure).__name__}: {failure}"
-        delivery = Delivery(at, order_id, word, to.endpoint, status, error)
+        delivery = Delivery(at, order_id, word, endpoint, status, error)
         self.deliveries.append(delivery)
         return delivery
