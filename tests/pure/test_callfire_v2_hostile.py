@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, example, given, settings, strategies as st
 from callfire_async import APIError, BadRequestError, Error, NotFoundError, ProtocolError, RateLimitedError, ServerError
 from callfire_async.providers import Reply, callfire_v2_numbers as numbers, callfire_v2_webhooks as webhooks, jsondoc
 from callfire_async.providers.callfire_v2 import CallFireV2Provider
+from callfire_async.providers.callfire_v2_envelope import done
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -198,6 +199,12 @@ def test_a_refusal_tells_what_the_provider_told(status: int, body: bytes, kind: 
     with pytest.raises(kind) as caught:
         CODEC.decode_receipt(Reply(status=status, body=body))
     assert (type(caught.value), caught.value.message) == (kind, message)
+
+
+def test_updates_and_deletions_are_refused_too() -> None:
+    assert done(Reply(status=204)) is None  # type: ignore[func-returns-value]
+    with pytest.raises(NotFoundError, match="does not exist"):
+        done(Reply(status=404, body=SAMPLE))
 
 
 @pytest.mark.parametrize("status", ["200", 200, 99, 600, "404", None, True, 404.0, [404]])

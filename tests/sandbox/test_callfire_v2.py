@@ -3,7 +3,7 @@
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, cast
@@ -16,6 +16,7 @@ from callfire_async import (
     APIError,
     CallFire,
     CallFireV2,
+    ConfigurationError,
     InvalidOrderError,
     Listener,
     NotFoundError,
@@ -103,6 +104,40 @@ async def test_what_v2_cannot_buy_at_once_is_refused_before_anything_is_sent(
     with pytest.raises(InvalidOrderError, match=r"[Nn]othing was sent\.$"):
         await client.order(**order)
     assert not sandbox.calls
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda client: client.get_order("7/../8"),
+        lambda client: client.attach("7a"),
+        lambda client: client.webhook("resources"),
+        lambda client: client.webhook_events("../webhooks"),
+        lambda client: client.search_keywords([]),
+        lambda client: client.search_keywords(["two words"]),
+        lambda client: client.number("12345"),
+    ],
+)
+async def test_what_cannot_stand_in_a_path_is_refused_before_anything_is_sent(
+    client: CallFireV2, sandbox: Sandbox, call: Callable[[CallFireV2], Awaitable[object]]
+) -> None:
+    with pytest.raises(InvalidOrderError, match=r"nothing was sent\.$"):
+        await call(client)
+    assert not sandbox.calls
+
+
+@pytest.mark.parametrize(("login", "password"), [(None, "password"), ("login", None), ("lo:gin", "password")])
+def test_credentials_are_demanded(monkeypatch: pytest.MonkeyPatch, login: str | None, password: str | None) -> None:
+    monkeypatch.delenv("CALLFIRE_LOGIN", raising=False)
+    monkeypatch.delenv("CALLFIRE_PASSWORD", raising=False)
+    with pytest.raises(ConfigurationError, match="CALLFIRE_LOGIN"):
+        CallFireV2(login, password)
+
+
+def test_credentials_are_those_of_the_older_api(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CALLFIRE_LOGIN", "somebody")
+    monkeypatch.setenv("CALLFIRE_PASSWORD", "hunter2")
+    assert repr(CallFireV2()) == "<CallFireV2 'somebody' at https://www.callfire.com/v2>"
 
 
 async def test_orders_are_listed_the_newest_first_and_filtered(client: CallFireV2, sandbox: Sandbox) -> None:
@@ -263,7 +298,7 @@ async def test_a_search_that_cannot_be_is_refused(client: CallFireV2, sandbox: S
 
 
 async def test_leases_are_listed_configured_and_released(client: CallFireV2, sandbox: Sandbox) -> None:
-    sandbox.own("12065550101", "12125550102", "SUN", label="mine")
+    sandbox.own("12065550101", "12125550102", "17775550103", "SUN", label="mine")
     assert [number.number async for number in client.numbers(region=Region(state="NY"), label="mine")] == [
         "12125550102"
     ]
@@ -277,7 +312,8 @@ async def test_leases_are_listed_configured_and_released(client: CallFireV2, san
     }  # fmt: skip
     await client.configure_number("12125550102", dialplan_xml="<dialplan/>")
     configured = {number: found.inbound_type async for number, found in client.number_configurations()}
-    assert configured == {"12065550101": "TRACKING", "12125550102": "IVR"}
+    assert configured == {"12065550101": "TRACKING", "12125550102": "IVR", "17775550103": None}
+    assert (await client.number("17775550103")).region == Region(prefix="1777555")
     await client.release("12065550101")
     number = await client.number("12065550101")
     assert (number.status, number.lease and number.lease.auto_renew) == ("RELEASED", False)
@@ -403,6 +439,7 @@ async def test_a_provider_that_is_down_proves_nothing(sandbox: Sandbox, fault: A
         ("POST", "/orders/numbers?a=1", {"localCount": 1}, 400),
         ("POST", "/orders/numbers", [], 400),
         ("POST", "/orders/numbers", None, 415),
+        ("POST", "/orders/numbers", b"{", 400),
         ("POST", "/orders/keywords", {"keywords": "SUN"}, 400),
         ("POST", "/orders/keywords", {"keywords": []}, 400),
         ("POST", "/orders", {"localCount": 1}, 405),
@@ -431,7 +468,9 @@ async def test_the_sandbox_refuses_with_the_error_body(
 ) -> None:
     sandbox.own("12065550101")
     async with httpx.AsyncClient(auth=(sandbox.login, sandbox.password)) as http:
-        reply = await http.request(verb, sandbox.callfire_v2_url + path, **({} if body is None else {"json": body}))
+        content = None if body is None else body if isinstance(body, bytes) else json.dumps(body)
+        headers = {} if body is None else {"Content-Type": "application/json"}
+        reply = await http.request(verb, sandbox.callfire_v2_url + path, content=content, headers=headers)
     assert reply.status_code == status, reply.text
     document = reply.json()
     assert document["httpStatusCode"] == status
