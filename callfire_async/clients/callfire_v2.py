@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import os
 from typing import TYPE_CHECKING
 
+from callfire_async.clients.callfire_login import signed_in
 from callfire_async.clients.callfire_v2_numbers import NumberServiceV2
 from callfire_async.clients.callfire_v2_webhooks import WebhookService
-from callfire_async.errors import ConfigurationError
 from callfire_async.providers.callfire_v2 import CallFireV2Provider, order_content
 from callfire_async.providers.callfire_v2_envelope import MOST_ON_PAGE
 
@@ -48,20 +46,13 @@ class CallFireV2(NumberServiceV2, WebhookService):
         outcomes: Mapping[str, Outcome] | None = None,
         webhook_secret: str | None = None,
     ) -> None:
-        login = login or os.environ.get("CALLFIRE_LOGIN")
-        password = password or os.environ.get("CALLFIRE_PASSWORD")
-        if not login or not password or ":" in login:
-            raise ConfigurationError(
-                "CallFire needs an API login (without a colon) and password: pass them, or set CALLFIRE_LOGIN and CALLFIRE_PASSWORD. "
-                "They are generated on CallFire's developer page; the ones of the website do not work."
-            )
+        login, authorization = signed_in(login, password)
         self._codec = CallFireV2Provider(outcomes, webhook_secret=webhook_secret)
-        credentials = base64.b64encode(f"{login}:{password}".encode()).decode()
         super().__init__(
             self._codec,
             login,
             base_url=base_url,
-            headers={"Authorization": f"Basic {credentials}"},
+            headers=authorization,
             store=store,
             listener=listener,
             trust_postbacks=trust_postbacks,
