@@ -19,6 +19,7 @@ from callfire_async import (
     AuthenticationError,
     BadRequestError,
     CallFire,
+    CallFireV2,
     ClosedError,
     CMNames,
     CMVoice,
@@ -52,6 +53,7 @@ from callfire_async import (
     Store,
     StoreError,
     TransportError,
+    Webhook,
     open_store,
 )
 from callfire_async.providers.callfire import CallFireProvider
@@ -263,6 +265,40 @@ def look_at_stats(stats: Stats) -> None:
     assert_type(sum(counts), int)
 
 
+async def buy_through_v2(http: httpx.AsyncClient, listener: Listener) -> None:
+    async with CallFireV2(
+        "login",
+        "password",
+        base_url="https://www.callfire.com/v2",
+        store="memory:",
+        listener=listener,
+        trust_postbacks=False,
+        poll=policy,
+        timeout=30.0,
+        max_retries=2,
+        http=http,
+        outcomes={"VOID": Outcome.FINISHED},
+        webhook_secret="secret",  # noqa: S106
+    ) as client:
+        order = await client.order(
+            numbers=["18559875391"], local=3, toll_free=1, region=Region(city="Seattle"), key="k"
+        )
+        assert_type(order, Order[NumberOrder])
+        assert_type(await client.get_order(1428507003), NumberOrder)
+        async for state in client.orders(status="FINISHED", since=None, until=None, limit=10):
+            assert_type(state, NumberOrder)
+        hook = await client.create_webhook(
+            "name", resource="InboundText", events=["Finished"], callback=listener.url, single_use=True
+        )
+        assert_type(await client.webhook(hook), Webhook)
+        await client.update_webhook(hook, enabled=False, events=("Finished",))
+        await client.delete_webhook(hook)
+        assert_type(await client.keyword_available("SUN"), bool)
+        assert_type((await client.reconcile("k")).candidates, tuple[str, ...])
+        same: OrderClient[NumberOrder] = client
+        await look_after(same)
+
+
 # ------------------------------------------------------------------ the listener
 
 
@@ -350,6 +386,7 @@ async def play() -> None:
         assert_type(sandbox.password, str)
         assert_type(sandbox.callfire_url, str)
         assert_type(sandbox.cm_url, str)
+        assert_type(sandbox.callfire_v2_url, str)
         assert_type(sandbox.purchases, int)
         assert_type(sandbox.violations, int)
         sandbox.login = "another"
