@@ -94,7 +94,10 @@ async def ensure(database: Database) -> None:
 
 async def _version(session: Session) -> int:
     """The schema's version; 0 where there is none. StoreError if it is a later one than this library knows."""
-    ((there,),) = await session.fetch("SELECT to_regclass('{schema}.version') IS NOT NULL")
+    # to_regclass may not have heard yet of what another process made while this one waited for the lock.
+    ((there,),) = await session.fetch(
+        "SELECT EXISTS (SELECT FROM pg_catalog.pg_tables WHERE schemaname = '{schema}' AND tablename = 'version')"
+    )
     rows: list[Any] = await session.fetch("SELECT version FROM {schema}.version") if there else []
     version: int = rows[0][0] if rows else 0
     if version > len(MIGRATIONS):

@@ -23,7 +23,7 @@ from aiohttp import web
 from callfire_async.sandbox import Sandbox
 
 if TYPE_CHECKING:
-    from conftest import PostgresServer
+    from tests.conftest import PostgresServer
 
 ORDERS = int(os.environ.get("CALLFIRE_TEST_NODE_ORDERS", "60"))
 KILLS = int(os.environ.get("CALLFIRE_TEST_NODE_KILLS", "3"))
