@@ -70,6 +70,20 @@ def sandbox(
         raise typer.Exit(1) from exc
 
 
+@app.command(name="postgres-schema")
+def postgres_schema(
+    schema: Annotated[str, typer.Option(help="Name of the schema, as given to PostgresStore.")] = "callfire_async",
+    role: Annotated[str | None, typer.Option(help="Also grant this role what a store needs.")] = None,
+    after: Annotated[
+        int, typer.Option(min=0, help="Version of the tables that are there; 0 where there are none.")
+    ] = 0,
+) -> None:
+    """Print the SQL that makes the tables of a PostgreSQL store, for an owner of the database to run."""
+    from callfire_async.stores.postgres_schema import script
+
+    typer.echo(script(schema, after=after, role=role), nl=False)
+
+
 async def _serve(server: "Sandbox") -> None:
     stopped = asyncio.Event()
     for name in (signal.SIGINT, signal.SIGTERM):

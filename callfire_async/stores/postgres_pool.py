@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 import asyncpg
 
 from callfire_async.errors import ConfigurationError, StoreError
+from callfire_async.stores.postgres_schema import checked
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -63,13 +63,9 @@ class Database:
     """
 
     def __init__(self, url: str, *, schema: str, size: int) -> None:
-        if not re.fullmatch(r"[a-z_][a-z0-9_]{0,47}", schema):
-            raise ConfigurationError(
-                f"schema={schema!r} must be 1 to 48 lower-case letters, digits and underscores, and begin with no digit."
-            )
         if isinstance(size, bool) or not isinstance(size, int) or not 1 <= size <= 1000:
             raise ConfigurationError(f"pool_size={size!r} must be a whole number from 1 to 1000.")
-        self.schema = schema
+        self.schema = checked(schema)
         self.name = _shown(url)
         self._url = url
         self._size = size

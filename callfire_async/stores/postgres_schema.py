@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
-import asyncpg
-
-from callfire_async.errors import StoreError
+from callfire_async.errors import ConfigurationError, StoreError
 
 if TYPE_CHECKING:
     from callfire_async.stores.postgres_pool import Database, Session
@@ -72,8 +71,18 @@ _LOCK: Final = 0x43464153
 """Of two processes that create or migrate, one waits."""
 
 
+def checked(schema: str) -> str:
+    """The name. ConfigurationError unless it can stand in SQL as it is."""
+    if not re.fullmatch(r"[a-z_][a-z0-9_]{0,47}", schema):
+        raise ConfigurationError(
+            f"schema={schema!r} must be 1 to 48 lower-case letters, digits and underscores, and begin with no digit."
+        )
+    return schema
+
+
 def script(schema: str, *, after: int = 0, role: str | None = None) -> str:
     """The SQL that brings a schema up to date, from version `after` on, and lets a role use it. For an owner to run."""
+    schema = checked(schema)
     statements = [*(migration.replace("{schema}", schema) for migration in MIGRATIONS[after:])]
     statements.append(f"    UPDATE {schema}.version SET version = {len(MIGRATIONS)};\n")
     if role is not None:
@@ -109,6 +118,8 @@ async def _version(session: Session) -> int:
 
 
 async def _migrate(session: Session) -> None:
+    import asyncpg  # the SQL can be printed without it
+
     await session.fetch("SELECT pg_advisory_xact_lock($1)", _LOCK)
     version = await _version(session)
     try:
