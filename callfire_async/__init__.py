@@ -10,6 +10,7 @@
 from callfire_async._version import __version__
 from callfire_async.clients import Order, OrderClient
 from callfire_async.clients.callfire import CallFire
+from callfire_async.clients.cm import CMVoice
 from callfire_async.doubt import InDoubt
 from callfire_async.errors import (
     APIError,
@@ -32,26 +33,42 @@ from callfire_async.errors import (
     StoreError,
     TransportError,
 )
+from callfire_async.inventory import Keyword, LeaseInfo, Number, NumberConfiguration
 from callfire_async.listener import Listener
-from callfire_async.orders import NumberOrder, OrderItem, OrderState, Outcome, Region
+from callfire_async.notifications import CallFinished, CampaignNotification, Notification, TextNotification
+from callfire_async.orders import NumberOrder, NumberRange, NumberRequest, OrderItem, OrderState, Outcome, Region
 from callfire_async.poller import PollPolicy
 from callfire_async.providers import Provider, Reconciliation
+from callfire_async.providers.cm_names import CMNames
 from callfire_async.registry import Stats
 from callfire_async.stores import Store, open_store
+from callfire_async.subscriptions import TRIGGER_EVENTS, OwnSubscription, Subscription
 
 __all__ = [
+    "TRIGGER_EVENTS",
     "APIError",
     "AuthenticationError",
     "BadRequestError",
+    "CMNames",
+    "CMVoice",
+    "CallFinished",
     "CallFire",
+    "CampaignNotification",
     "ClosedError",
     "ConfigurationError",
     "Error",
     "InDoubt",
     "InvalidOrderError",
+    "Keyword",
+    "LeaseInfo",
     "Listener",
     "NotFoundError",
+    "Notification",
+    "Number",
+    "NumberConfiguration",
     "NumberOrder",
+    "NumberRange",
+    "NumberRequest",
     "Order",
     "OrderClient",
     "OrderError",
@@ -61,6 +78,7 @@ __all__ = [
     "OrderState",
     "OrderTimeoutError",
     "Outcome",
+    "OwnSubscription",
     "PermissionDeniedError",
     "PollPolicy",
     "ProtocolError",
@@ -73,6 +91,8 @@ __all__ = [
     "Stats",
     "Store",
     "StoreError",
+    "Subscription",
+    "TextNotification",
     "TransportError",
     "__version__",
     "open_store",

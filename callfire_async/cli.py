@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from callfire_async._version import __version__
+from callfire_async.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from callfire_async.sandbox import Sandbox
@@ -81,7 +82,10 @@ def postgres_schema(
     """Print the SQL that makes the tables of a PostgreSQL store, for an owner of the database to run."""
     from callfire_async.stores.postgres_schema import script
 
-    typer.echo(script(schema, after=after, role=role), nl=False)
+    try:
+        typer.echo(script(schema, after=after, role=role), nl=False)
+    except ConfigurationError as exc:
+        raise typer.BadParameter(str(exc)) from exc
 
 
 async def _serve(server: "Sandbox") -> None:

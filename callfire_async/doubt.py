@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Generic
+from typing import TYPE_CHECKING, Final, Generic, Literal
 
 from callfire_async.errors import Error, InvalidOrderError
 from callfire_async.providers import Reconciliation, S
 from callfire_async.stores import Phase
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from callfire_async.orders import Content
     from callfire_async.poller import Poller
     from callfire_async.providers import Investigation, Provider, Reply
     from callfire_async.registry import Registry, Tracked
     from callfire_async.stores import Record, Scope, Store
     from callfire_async.transport import Transport
+
+
+#: What may turn out to be an order that nobody has heard of yet.
+_UNSETTLED: Final = (Phase.INTENDED, Phase.IN_DOUBT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +64,7 @@ class Doubts(Generic[S]):
     async def reconcile(self, key: str) -> Reconciliation:
         """Look for evidence: first among orders that were heard of or attached and that nobody here has placed, then where the provider lets us look."""
         record = await self._in_doubt(key)
+        rivals = [r for phase in _UNSETTLED for r in await self._store.in_phase(self._scope, phase) if r.key != key]
         attached = [str(r.order_id) for r in await self._store.in_phase(self._scope, Phase.OPEN) if not r.content]
         strays = [
             state
@@ -65,14 +72,19 @@ class Doubts(Generic[S]):
             if (state := await self._seen(order_id)) is not None
         ]
         matching = [state for state in strays if self._provider.matches(state, record.content, record.submitted_at)]
-        heard = tuple(
-            f"Order {s.id} exists, is {s.status}, was not placed under any other key, and asks for the same."
-            for s in matching
+        found = Reconciliation(
+            verdict="unknown",
+            evidence=tuple(
+                f"Order {s.id} exists, is {s.status}, was not placed under any other key, and asks for the same."
+                for s in matching
+            ),
+            candidates=tuple(state.id for state in matching),
         )
-        if len(matching) == 1:
-            return Reconciliation(verdict="placed", evidence=heard, order_id=matching[0].id)
-        found = await self._follow(self._provider.investigate(record.content, record.submitted_at, datetime.now(UTC)))
-        return Reconciliation(verdict=found.verdict, evidence=heard + found.evidence, order_id=found.order_id)
+        if len(matching) != 1:
+            traces = self._provider.investigate(record.content, record.submitted_at, datetime.now(UTC))
+            found = await self._add(found, await self._follow(traces))
+        contested = await self._contested(found.candidates[0], rivals) if len(found.candidates) == 1 else ()
+        return _judged(found, contested)
 
     async def resolve(self, key: str, order_id: str) -> Tracked[S]:
         """Settle the doubt: it was placed, and this is its id. It is followed from now on."""
@@ -96,6 +108,21 @@ class Doubts(Generic[S]):
             )
         return record
 
+    async def _add(self, heard: Reconciliation, traces: Reconciliation) -> Reconciliation:
+        """What an investigation has brought on top, without the orders that are known to be the purchase of some key."""
+        records = {order_id: await self._store.find(self._scope, order_id) for order_id in traces.candidates}
+        others = [order_id for order_id, record in records.items() if record is None or not record.content]
+        return replace(
+            traces,
+            evidence=heard.evidence + traces.evidence,
+            candidates=tuple(dict.fromkeys([*heard.candidates, *others])),
+        )
+
+    async def _contested(self, order_id: str, rivals: Sequence[Record]) -> Sequence[str]:
+        """The keys of other purchases of unknown fate that an order may just as well be."""
+        state = await self._seen(order_id) if rivals else None
+        return [r.key for r in rivals if state is None or self._provider.matches(state, r.content, r.submitted_at)]
+
     async def _seen(self, order_id: str) -> S | None:
         try:
             return await self._poller.ask(order_id)
@@ -116,3 +143,19 @@ class Doubts(Generic[S]):
         except StopIteration as end:
             verdict: Reconciliation = end.value
             return verdict
+
+
+def _judged(found: Reconciliation, contested: Sequence[str]) -> Reconciliation:
+    """The verdict, once the orders that fit are known: a single one that no other purchase lays claim to is it."""
+    if not found.candidates:
+        return found
+    if len(found.candidates) == 1 and not contested:
+        return replace(found, verdict="placed", order_id=found.candidates[0])
+    which = (
+        f"Order {found.candidates[0]} may as well be the purchase under the key {contested[0]!r}, whose fate is unknown too."
+        if contested
+        else f"{len(found.candidates)} orders fit, and nothing tells which of them it is: {', '.join(found.candidates)}."
+    )
+    # 1.1 can tell that it was placed without telling by which order.
+    verdict: Literal["placed", "unknown"] = "placed" if found.verdict == "placed" else "unknown"
+    return replace(found, verdict=verdict, evidence=(*found.evidence, which))

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 from callfire_async.errors import InvalidOrderError
 
@@ -122,6 +122,61 @@ class NumberOrder:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NumberRange:
+    """Numbers that follow one another, as CM.com assigned them. Every field is None until it was."""
+
+    id: str | None = None
+    #: The first number, as CM.com spells it.
+    start: str | None = None
+    #: How many numbers; None counts as one.
+    size: int | None = None
+    #: Aware, UTC.
+    valid_from: datetime | None = None
+    valid_to: datetime | None = None
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """Each number of it, spelled as the first one is; none before it is assigned."""
+        if self.start is None:
+            return ()
+        prefix = self.start.rstrip("0123456789")
+        digits = self.start.removeprefix(prefix)
+        if not digits:
+            return (self.start,)
+        return tuple(f"{prefix}{int(digits) + i:0{len(digits)}}" for i in range(self.size or 1))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NumberRequest:
+    """An order of phone numbers at CM.com, as CM.com last described it. Two are equal that differ only in `raw`."""
+
+    id: str
+    #: CM.com's own word.
+    status: str
+    #: What the word means; decided by the codec, which marks what is inferred.
+    outcome: Outcome
+    #: Why it has this status, where CM.com said so.
+    reason: str | None = None
+    #: How many numbers were ordered; 0 where CM.com did not say.
+    quantity: int = 0
+    ranges: tuple[NumberRange, ...] = ()
+    #: When the order was created: aware, UTC.
+    created: datetime | None = None
+    #: The whole document, without the order's secret callback address; fractions are Decimal.
+    raw: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """Every phone number acquired so far, each one of a range."""
+        return tuple(number for part in self.ranges for number in part.numbers)
+
+    @property
+    def shortfall(self) -> int:
+        """Ordered minus assigned, in numbers and not in ranges (inferred); never below 0."""
+        return max(0, self.quantity - sum(part.size or 1 for part in self.ranges if part.start is not None))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Region:
     """Where a number should be. Every field is optional, and CallFire compares the text as it stands.
 
@@ -180,7 +235,7 @@ def e164(number: str) -> str:
     spelled = number.strip().translate(_PUNCTUATION) if isinstance(number, str) else ""
     if not (match := _E164.fullmatch(spelled)):
         raise InvalidOrderError(
-            f"{str(number)[:40]!r} is no North American phone number: it takes a 1 and ten more digits, such as '+1 (855) 987-5391'; "
+            f"{repr(number)[:42]} is no North American phone number: it takes a text with a 1 and ten more digits, such as '+1 (855) 987-5391'; "
             "nothing was sent."
         )
     return match[1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import math
 import random
@@ -22,9 +23,10 @@ from callfire_async.errors import (
 )
 from callfire_async.orders import Outcome
 from callfire_async.providers import S
+from callfire_async.transport import decoded
 
 if TYPE_CHECKING:
-    from callfire_async.providers import Provider, Reply
+    from callfire_async.providers import Provider, Reply, Request
     from callfire_async.registry import Registry, Source
     from callfire_async.stores import Claim, Scope, Store
     from callfire_async.transport import Transport
@@ -42,9 +44,6 @@ LOOK_AGAIN: Final = 5.0
 
 ASK_AGAIN: Final = 2.0
 """Seconds after which someone who waits for an answer says so again: another process may have taken the question."""
-
-LARGE: Final = 64 * 1024
-"""Bytes from which an answer is decoded in a thread, so that the loop is not held up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +117,8 @@ class Poller(Generic[S]):
         self._asking: set[asyncio.Task[None]] = set()
         #: Those who want the answer to the next question about an order, whoever else wanted it asked.
         self._wanted: dict[str, asyncio.Future[S]] = {}
+        #: What goes out in place of the next question about an order, and who waits for the answer to that.
+        self._instead: dict[str, tuple[Request, asyncio.Future[S]]] = {}
         self._failures: dict[str, int] = {}
         self._next_start = 0.0
         self._closing = False
@@ -133,9 +134,7 @@ class Poller(Generic[S]):
         self._closing = True
         if self._scheduler is not None:
             self._registry.due.set()
-            await asyncio.wait(
-                [self._scheduler], timeout=patience
-            )  # a claim that is just being handed out is given back
+            await asyncio.wait([self._scheduler], timeout=patience)  # what it is just handed is given back
             self._scheduler.cancel()
             await asyncio.wait([self._scheduler])
         tasks = self._asking.copy()
@@ -144,7 +143,7 @@ class Poller(Generic[S]):
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        for wanted in self._wanted.values():
+        for wanted in (*self._wanted.values(), *(wanted for _, wanted in self._instead.values())):
             _fail(wanted, ClosedError("The client was closed before the provider could be asked."))
 
     async def ask(self, order_id: str) -> S:
@@ -154,6 +153,27 @@ class Poller(Generic[S]):
             wanted = self._wanted[order_id] = asyncio.get_running_loop().create_future()
             wanted.add_done_callback(lambda f: f.exception())  # looked at, in case everyone has stopped waiting
             await self.hasten(order_id)
+        return await self._answer(order_id, wanted)
+
+    async def tell(self, order_id: str, request: Request) -> S:
+        """What the provider answers to another request about an order, such as a cancellation. It goes out as a question would, in place of the next one.
+
+        It must be answered with the order. Two such requests under way about one order are taken for one.
+        """
+        _, wanted = self._instead.get(order_id, (None, None))
+        if wanted is None:
+            wanted = asyncio.get_running_loop().create_future()
+            wanted.add_done_callback(lambda f: f.exception())
+            self._instead[order_id] = (request, wanted)
+            try:
+                await self.hasten(order_id)
+            except StoreError:
+                self._instead.pop(order_id, None)
+                raise
+        return await self._answer(order_id, wanted)
+
+    async def _answer(self, order_id: str, wanted: asyncio.Future[S]) -> S:
+        """What is wanted, and the wish repeated as long as nobody here has begun to ask."""
         while True:
             try:
                 async with asyncio.timeout(ASK_AGAIN):
@@ -161,7 +181,8 @@ class Poller(Generic[S]):
             except TimeoutError:
                 if wanted.done():
                     return wanted.result()
-                if self._wanted.get(order_id) is wanted:
+            if wanted in (self._wanted.get(order_id), self._instead.get(order_id, (None, None))[1]):
+                with contextlib.suppress(StoreError):  # then it is repeated again
                     await self.hasten(order_id)
 
     async def hasten(self, order_id: str) -> None:
@@ -169,8 +190,7 @@ class Poller(Generic[S]):
         try:
             await self._store.hasten(self._scope, order_id)
         except StoreError as exc:
-            if (wanted := self._wanted.pop(order_id, None)) is not None:
-                _fail(wanted, exc)
+            _fail(self._wanted.pop(order_id, None), exc)
             raise
         self._registry.due.set()
 
@@ -223,7 +243,9 @@ class Poller(Generic[S]):
     async def _ask(self, claim: Claim) -> None:
         """Make one call, pass on what it brings, and give the claim back."""
         order_id = claim.order_id
-        wanted = self._wanted.pop(order_id, None)
+        told, wanted = self._instead.pop(order_id, (None, None))
+        if told is None:
+            wanted = self._wanted.pop(order_id, None)
         tracked = self._registry.tracked(order_id)
         by: Source = "postback" if tracked is not None and tracked.hinted else "poll"
         if tracked is not None:
@@ -233,7 +255,7 @@ class Poller(Generic[S]):
         self._registry.tally["polls"] += 1
         try:
             try:
-                state = await self._call(order_id)
+                state = await self._call(order_id, told or self._provider.encode_status(order_id))
                 await self._registry.observe(state, by)
             except Error:
                 raise
@@ -247,39 +269,38 @@ class Poller(Generic[S]):
                 wanted.set_result(state)
         except Error as exc:
             self._registry.tally["poll_errors"] += 1
-            again_in, rest = self._after_failure(claim, exc)
-            if wanted is not None:
-                _fail(wanted, exc)
+            again_in, rest = self._after_failure(claim, exc, told=told is not None)
+            _fail(wanted, exc)
         except asyncio.CancelledError:
-            if wanted is not None:
-                _fail(wanted, ClosedError("The client was closed while the provider was being asked."))
+            _fail(wanted, ClosedError("The client was closed while the provider was being asked."))
             raise
         finally:
             if again_in is not None and again_in > rest:
                 again_in += (again_in - rest) * random.uniform(-0.1, 0.1)
             await self._give_back(claim, again_in, rest)
 
-    async def _call(self, order_id: str) -> S:
-        reply: Reply = await self._transport.send(self._provider.encode_status(order_id))
-        decode = self._provider.decode_status
-        state = decode(reply) if len(reply.body) < LARGE else await asyncio.to_thread(decode, reply)
+    async def _call(self, order_id: str, request: Request) -> S:
+        reply: Reply = await self._transport.send(request)
+        state = await decoded(reply, self._provider.decode_status)
         if state.id != order_id:
             raise ProtocolError(
                 f"The provider was asked about order {order_id} and answered about {state.id!r}.", body=reply.body
             )
         return state
 
-    def _after_failure(self, claim: Claim, exc: Error) -> tuple[float | None, float]:
+    def _after_failure(self, claim: Claim, exc: Error, *, told: bool) -> tuple[float | None, float]:
         """When to ask again, and how long nobody may: a failed call is news about the network, not about the order."""
         order_id, policy = claim.order_id, self._policy
+        rest = policy.min_interval
+        if isinstance(exc, RateLimitedError) and exc.retry_after is not None:
+            rest = max(rest, exc.retry_after)
+        if told:  # no question was asked, so nothing was learned about asking
+            return policy.interval(claim.age), rest
         failures = self._failures.get(order_id, 0) + 1
         if self._registry.tracked(order_id) is not None:
             self._failures[order_id] = failures
-        rest = policy.min_interval
         again_in: float | None = policy.interval(claim.age, failures=failures)
-        if isinstance(exc, RateLimitedError) and exc.retry_after is not None:
-            rest = max(rest, exc.retry_after)
-        elif (
+        if (
             isinstance(exc, AuthenticationError | PermissionDeniedError)
             and self._registry.tracked(order_id) is not None
         ):
@@ -308,12 +329,14 @@ class Poller(Generic[S]):
     async def _give_back(self, claim: Claim, again_in: float | None, rest: float) -> None:
         try:
             await self._store.settle_claim(claim, again_in=again_in, rest=rest)
+            if claim.order_id in self._wanted:  # a question that something else went out in place of
+                await self.hasten(claim.order_id)
         except StoreError as exc:
             logger.warning(
                 "The claim on order %s could not be given back, and runs out by itself: %s", claim.order_id, exc
             )
 
 
-def _fail(wanted: asyncio.Future[S], exc: Error) -> None:
-    if not wanted.done():
+def _fail(wanted: asyncio.Future[S] | None, exc: Error) -> None:
+    if wanted is not None and not wanted.done():
         wanted.set_exception(exc)

@@ -149,15 +149,18 @@ class Registry(Generic[S]):
         """The order, while it is open and followed here."""
         return self._open.get(order_id)
 
-    async def track(self, record: Record) -> Tracked[S]:
-        """Follow a placed order, and take up what arrived before its id was known."""
+    async def track(self, record: Record, *, new: bool = False) -> Tracked[S]:
+        """Follow a placed order, and take up what arrived before its id was known.
+
+        A `new` one comes from the answer to its purchase: if it is settled already, its callback was faster, and what it brought counts.
+        """
         order_id = str(record.order_id)
         if (known := self._open.get(order_id)) is not None:
             known.key = record.key  # an attached order may have turned out to be a purchase in doubt
             return known
         tracked: Tracked[S] = Tracked(record.key, order_id)
         if record.phase is Phase.SETTLED:
-            self._settle_from(record, tracked)
+            self._settle_from(record, tracked, cast("Source", record.settled_by) if new else "store")
             return tracked
         tracked.latest = None if record.state is None else self._provider.load(record.state)
         self._open[order_id] = tracked
@@ -215,7 +218,17 @@ class Registry(Generic[S]):
         if record is None:  # it was refused or has expired since the address was looked up
             return replace(postback, order_id=None, state=None)
         if record.order_id is None and postback.order_id is not None:
+            known = await self._store.find(self._scope, postback.order_id)
+            if known is not None and known.content:
+                logger.warning(
+                    "The callback of purchase %r names order %s, which is the purchase %r. It is not heeded.",
+                    record.key,
+                    postback.order_id,
+                    known.key,
+                )
+                return replace(postback, order_id=None, state=None)
             await self.track(await self._store.place(self._scope, record.key, postback.order_id, ask_in=0.0, rest=0.0))
+            logger.info("The purchase %r is order %s: its callback says so.", record.key, postback.order_id)
             return postback
         return (
             postback
@@ -303,10 +316,10 @@ class Registry(Generic[S]):
                 state.status,
             )
 
-    def _settle_from(self, record: Record, tracked: Tracked[S]) -> None:
+    def _settle_from(self, record: Record, tracked: Tracked[S], by: Source = "store") -> None:
         if record.phase is Phase.SETTLED and record.state is not None:
-            self.tally["settled_by_store"] += 1
-            tracked.learn(self._provider.load(record.state), "store")
+            self.tally["settled_by_store"] += by == "store"
+            tracked.learn(self._provider.load(record.state), by)
             self._open.pop(tracked.order_id, None)
 
     def _remember_stray(self, order_id: str) -> None:

@@ -122,7 +122,10 @@ class Submissions(Generic[S]):
         if (known := await self._written(record)) is not None:
             return await self._bought_before(known, content)
         answer = await self._send(request, key)
-        return await (self._registry.track(answer) if isinstance(answer, Record) else self._placed(key, answer))
+        if not isinstance(answer, Record):
+            return await self._placed(key, answer)
+        self._registry.tally["placed"] += 1
+        return await self._registry.track(answer, new=True)
 
     async def _written(self, record: Record) -> Record | None:
         """Write a purchase before it is sent; or what its key stands for. A submission that someone else has on the way is waited for."""
@@ -147,7 +150,7 @@ class Submissions(Generic[S]):
     async def _send(self, request: Request, key: str) -> Receipt[S] | Record:
         """Send until it surely arrived, was surely refused, or its fate is unknown. Only what surely never arrived is sent again.
 
-        The record, where the answer was lost and the order's own callback has told its id instead.
+        The record, where the answer brought no id and the order's own callback has told it instead.
         """
         for attempt in itertools.count(1):
             try:
@@ -159,6 +162,9 @@ class Submissions(Generic[S]):
                     return await self._doubted(key, str(exc), exc)
                 pause = _pause_after(exc, attempt) if attempt <= self._max_retries else None
                 if pause is None:
+                    record = await self._store.find_key(self._scope, key)
+                    if record is not None and record.order_id is not None:  # its callback knows better
+                        return record
                     await self._store.refuse(self._scope, key)
                     raise
                 logger.info("Purchase %r surely did not arrive, and is sent again in %.1f s: %s", key, pause, exc)
@@ -183,7 +189,8 @@ class Submissions(Generic[S]):
         self._registry.tally["in_doubt"] += 1
         raise OrderInDoubtError(
             f"Order {key!r} may or may not have been placed. {why} It is not sent again by itself: in_doubt() lists it, "
-            "reconcile() looks for traces of it, resolve() and abandon() settle it.",
+            "reconcile() looks for traces of it, resolve() and abandon() settle it"
+            + ("." if self._new_callback is None else ", and so does its callback, should one come."),
             key=key,
         ) from cause
 
@@ -197,8 +204,8 @@ class Submissions(Generic[S]):
                 "The order is placed; keep the id, and do not order again."
             ) from exc
         self._registry.tally["placed"] += 1
-        tracked = await self._registry.track(record)
-        if receipt.state is not None:
+        tracked = await self._registry.track(record, new=True)
+        if receipt.state is not None and not tracked.done:
             await self._registry.observe(receipt.state, "create")
         return tracked
 

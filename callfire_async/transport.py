@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 from functools import cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import aiohttp
 import httpx
@@ -16,10 +16,15 @@ from callfire_async.providers import Reply, Request
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+T = TypeVar("T")
 
 #: The largest answer that is read, decoded: a page of a thousand numbers has about 600 KB.
 MOST_BYTES: Final = 8 * 1024 * 1024
+
+#: Bytes from which an answer is decoded in a thread.
+LARGE: Final = 64 * 1024
 
 #: A whole answer may take this many times the timeout, so that a server which sends a byte now and then holds nobody for ever.
 LONGEST: Final = 4
@@ -27,6 +32,9 @@ LONGEST: Final = 4
 #: What an exception may be, or be raised from, to prove that no byte of the request reached the provider. Everything else leaves that open.
 _NEVER_SENT: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 _NEVER_SENT_BY_HTTPX: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
+
+#: Whose exceptions httpx's words may stand for: its own lower layer's, and those that a user's test has asked respx for.
+_HONEST: Final = ("httpcore", "respx")
 
 
 class Transport:
@@ -122,6 +130,11 @@ class Transport:
         return await pool.handle_async_request(bound)
 
 
+async def decoded(reply: Reply, decode: Callable[[Reply], T]) -> T:
+    """A decoded answer; a large one is decoded in a thread, so that the loop is not held up."""
+    return decode(reply) if len(reply.body) < LARGE else await asyncio.to_thread(decode, reply)
+
+
 async def _read(response: httpx.Response) -> bytes:
     body = bytearray()
     async for chunk in response.aiter_bytes():
@@ -140,7 +153,7 @@ def _judged(exc: Exception, timeout: httpx.Timeout) -> TransportError:
     httpx's own words count where it raised them itself or from its own lower layer.
     """
     cause = exc.__cause__
-    known = isinstance(exc, _NEVER_SENT_BY_HTTPX) and (cause is None or type(cause).__module__.startswith("httpcore"))
+    known = isinstance(exc, _NEVER_SENT_BY_HTTPX) and (cause is None or type(cause).__module__.startswith(_HONEST))
     reason = " ".join(f"{type(cause or exc).__name__}: {cause or exc}".split()).rstrip(": ")[:200]
     if known or isinstance(cause, _NEVER_SENT):
         return TransportError(f"The provider could not be reached ({reason}). The request was not sent.", sent=False)

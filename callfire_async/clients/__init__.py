@@ -1,17 +1,17 @@
-"""What a user holds: a client, which wires transport, store, registry, listener and poller together, and the orders it hands out."""
+"""What a user holds: a client, which wires transport, store, registry, listener and poller together. The orders it hands out are in order.py."""
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Generic, Self
+from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
 from callfire_async._version import __version__
+from callfire_async.calls import Calls, checked_limit
+from callfire_async.clients.order import Order
 from callfire_async.doubt import Doubts, InDoubt
-from callfire_async.errors import ClosedError, ConfigurationError, OrderFailedError, OrderTimeoutError
-from callfire_async.orders import Outcome
+from callfire_async.errors import ClosedError, ConfigurationError
 from callfire_async.poller import Poller, PollPolicy
 from callfire_async.providers import S
 from callfire_async.registry import Registry, Stats
@@ -20,107 +20,26 @@ from callfire_async.submission import Submissions
 from callfire_async.transport import Transport
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Generator, Mapping
+    from collections.abc import AsyncIterator, Callable, Hashable, Mapping
     from types import TracebackType
 
     import httpx
 
     from callfire_async.listener import Listener
     from callfire_async.orders import Content
-    from callfire_async.providers import Provider, Reconciliation
-    from callfire_async.registry import Source, Tracked
+    from callfire_async.providers import Page, Provider, Reconciliation, Reply, Request
+    from callfire_async.registry import Tracked
     from callfire_async.stores import Store
+
+__all__ = ["Order", "OrderClient"]
+
+T = TypeVar("T")
 
 CLOSING: float = 10.0
 """Seconds that closing waits for purchases under way; one that is not answered by then is in doubt."""
 
 CLOSING_POLLS: float = 0.2
 """Seconds that closing waits for questions under way. Their answers would only be news."""
-
-
-class Order(Generic[S]):
-    """One order. `await order` waits for its end.
-
-    Cancelling or timing out a wait never cancels the order, nor anyone else's wait.
-    """
-
-    __slots__ = ("_client", "_tracked")
-
-    def __init__(self, client: OrderClient[S], tracked: Tracked[S]) -> None:
-        self._client = client
-        self._tracked = tracked
-
-    def __repr__(self) -> str:
-        status = "no news yet" if self.latest is None else self.latest.status
-        return f"<Order {self.id} key={self.key!r} {status}>"
-
-    @property
-    def id(self) -> str:
-        """The provider's id, as text."""
-        return self._tracked.order_id
-
-    @property
-    def key(self) -> str:
-        """The caller's own name for the purchase, or a generated one."""
-        return self._tracked.key
-
-    @property
-    def latest(self) -> S | None:
-        """The last state seen, without asking; None before the first news."""
-        return self._tracked.latest
-
-    @property
-    def outcome(self) -> Outcome:
-        """What the last state means; PENDING before the first news."""
-        return Outcome.PENDING if self.latest is None else self.latest.outcome
-
-    @property
-    def settled_by(self) -> Source | None:
-        """What brought the final word: the answer to the purchase, a postback (confirmed by a question), a poll, or the store; None while open."""
-        return self._tracked.settled_by
-
-    def done(self) -> bool:
-        """Whether the final word is in."""
-        return self._tracked.done
-
-    async def result(self, *, timeout: float | None = None) -> S:  # noqa: ASYNC109 - its error carries the order
-        """The final state, within `timeout` seconds of waiting in all.
-
-        Raises OrderFailedError on a bad end and OrderTimeoutError when the time is up. What keeps the client from learning more
-        (AuthenticationError, PermissionDeniedError, NotFoundError, ClosedError) ends the wait as well; the order stays open,
-        and waiting again asks again.
-        """
-        try:
-            async with asyncio.timeout(timeout) as limit:
-                await self._client._ask_again(self._tracked)  # noqa: SLF001 - an order is its client's other half
-                state = await self._tracked.settled()
-        except TimeoutError as exc:
-            if not limit.expired():
-                raise
-            last = "nothing was heard of it yet" if self.latest is None else f"its last status is {self.latest.status}"
-            raise OrderTimeoutError(
-                f"Order {self.id} did not end within {timeout:g} seconds; {last}. It goes on, and can be awaited again.",
-                key=self.key,
-                order=self,
-            ) from exc
-        if state.outcome is Outcome.FAILED:
-            raise OrderFailedError(
-                f"Order {self.id} ended as {state.status}, with {len(state.numbers)} numbers acquired.",
-                key=self.key,
-                state=state,
-            )
-        return state
-
-    def __await__(self) -> Generator[object, None, S]:
-        return self.result().__await__()
-
-    def updates(self) -> AsyncIterator[S]:
-        """Each change once, beginning with the present state and ending after the final one; a late reader still gets the final one."""
-        return self._tracked.states()
-
-    async def refresh(self) -> S:
-        """Ask the provider now, or as soon as the once-a-second rule allows. Raises what the answer stands for."""
-        return await self._client._ask(self.id)  # noqa: SLF001
 
 
 class OrderClient(Generic[S]):
@@ -190,6 +109,7 @@ class OrderClient(Generic[S]):
             registry=self._registry,
             poller=self._poller,
         )
+        self._calls = Calls(self._transport, max_retries=max_retries)
         self._running: AsyncExitStack | None = None
         self._closed = False
 
@@ -215,6 +135,7 @@ class OrderClient(Generic[S]):
                 self._listener.add(self)
                 stack.push_async_callback(self._listener.remove, self)
                 await self._listener.start()
+            await self._join(stack)
             stack.push_async_callback(self._submissions.aclose, patience=CLOSING)
             self._running = stack.pop_all()
         return self
@@ -280,14 +201,40 @@ class OrderClient(Generic[S]):
         refused = 0 if self._listener is None else self._listener.refused
         return Stats(**self._registry.tally, postbacks_refused=refused)
 
-    async def hear(self, headers: Mapping[str, str], body: bytes, callback: str | None = None) -> None:
-        """Take in what arrived at the listener, under one order's own address if `callback` is given. ProtocolError where it cannot be read."""
+    async def hear(self, headers: Mapping[str, str], body: bytes, callback: str | None = None) -> object | None:
+        """Take in what arrived at the listener, under one order's own address if `callback` is given; what it tells instead of an order.
+
+        ProtocolError where it cannot be read.
+        """
         postback = self._provider.decode_postback(headers, body)
         await self._registry.hear(postback, trust=self._trust, callback=callback)
+        return postback.notification
 
     async def expects(self, callback: str) -> bool:
         """Whether an order of this client has the callback address with this digest."""
         return self._provider.calls_back and await self._store.find_callback(self._scope, callback) is not None
+
+    async def _join(self, stack: AsyncExitStack) -> None:
+        """What else one provider's client starts, its end pushed on the stack."""
+
+    async def _fetch(self, request: Request, decode: Callable[[Reply], T], *, repeatable: bool | None = None) -> T:
+        """A call that is about no order."""
+        self._must_run()
+        return await self._calls.fetch(request, decode, repeatable=repeatable)
+
+    async def _pages(
+        self,
+        request: Callable[[int, int], Request],
+        decode: Callable[[Reply], Page[T]],
+        *,
+        most: int,
+        limit: int | None,
+        name: Callable[[T], Hashable],
+    ) -> AsyncIterator[T]:
+        """A list of what is no order, page by page."""
+        self._must_run()
+        async for item in self._calls.pages(request, decode, most=most, limit=checked_limit(limit), name=name):
+            yield item
 
     async def _buy(self, content: Content, key: str | None) -> Order[S]:
         self._must_run()

@@ -6,28 +6,37 @@ import base64
 import os
 from typing import TYPE_CHECKING
 
-from callfire_async.clients import Order, OrderClient
+from callfire_async.clients.callfire_numbers import NumberService
+from callfire_async.clients.callfire_subscriptions import SubscriptionService
+from callfire_async.clients.callfire_upkeep import Upkeep
 from callfire_async.errors import ConfigurationError
-from callfire_async.orders import NumberOrder, Region
 from callfire_async.providers.callfire import CallFireProvider, order_content
+from callfire_async.subscriptions import OwnSubscription
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from contextlib import AsyncExitStack
 
     import httpx
 
+    from callfire_async.clients import Order
     from callfire_async.listener import Listener
-    from callfire_async.orders import Outcome
+    from callfire_async.orders import NumberOrder, Outcome, Region
     from callfire_async.poller import PollPolicy
     from callfire_async.stores import Store
 
 
-class CallFire(OrderClient[NumberOrder]):
-    """CallFire API 1.1: order numbers and keywords, and await them.
+class CallFire(NumberService, SubscriptionService):
+    """CallFire API 1.1: find numbers and keywords, order them, and await the order.
 
     `login` and `password` are the generated API credentials, not those of the website (CallFire's security guide); they default to the
     environment's CALLFIRE_LOGIN and CALLFIRE_PASSWORD. `outcomes` corrects what a status means, which is inferred for all but FINISHED,
-    ERRORED and PROCESSING: {"VOID": Outcome.FINISHED}. The other parameters are those of OrderClient.
+    ERRORED and PROCESSING: {"VOID": Outcome.FINISHED}.
+
+    A client whose `listener` has a public_url sees to it, when it is opened, that exactly one enabled subscription of the account points there:
+    one that an earlier run left is corrected, and nobody else's is touched. `subscription` says what it is about, or is None to leave
+    subscriptions alone. None of CallFire's documented events concerns orders, so a postback about one is not to be counted on; where CallFire
+    refuses the subscription, a warning says so and orders work all the same. The other parameters are those of OrderClient.
     """
 
     def __init__(
@@ -44,6 +53,7 @@ class CallFire(OrderClient[NumberOrder]):
         max_retries: int = 2,
         http: httpx.AsyncClient | None = None,
         outcomes: Mapping[str, Outcome] | None = None,
+        subscription: OwnSubscription | None = OwnSubscription(),  # noqa: B008 - frozen
     ) -> None:
         login = login or os.environ.get("CALLFIRE_LOGIN")
         password = password or os.environ.get("CALLFIRE_PASSWORD")
@@ -66,6 +76,14 @@ class CallFire(OrderClient[NumberOrder]):
             max_retries=max_retries,
             http=http,
         )
+        self._upkeep: Upkeep | None = None
+        if subscription is not None and listener is not None and listener.public_url is not None:
+            self._upkeep = Upkeep(self._calls, listener, login, subscription)
+
+    async def _join(self, stack: AsyncExitStack) -> None:
+        if self._upkeep is not None:
+            stack.push_async_callback(self._upkeep.stop)
+            await self._upkeep.start()
 
     async def order(
         self,

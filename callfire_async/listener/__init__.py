@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from callfire_async.errors import ConfigurationError, ProtocolError, StoreError
 from callfire_async.listener.fields import lower
+from callfire_async.listener.handlers import Handlers
 from callfire_async.listener.peers import Peers
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     import aiohttp.web
 
+    from callfire_async.listener.handlers import H
     from callfire_async.listener.server import Server
 
 logger = logging.getLogger("callfire_async.listener")
@@ -28,10 +30,11 @@ logger = logging.getLogger("callfire_async.listener")
 class Recipient(Protocol):
     """Who takes in what arrives: a client."""
 
-    async def hear(self, headers: Mapping[str, str], body: bytes, callback: str | None = None) -> None:
-        """Return once it is stored. Raises ProtocolError for a body that cannot be read and StoreError where it cannot be kept.
+    async def hear(self, headers: Mapping[str, str], body: bytes, callback: str | None = None) -> object | None:
+        """Return once it is stored: None, or what the body tells instead of an order, for the handlers of `on_notification`.
 
-        `callback` is given for what came to an address that `expects` knows.
+        Raises ProtocolError for a body that cannot be read and StoreError where it cannot be kept. `callback` is given for what came to an
+        address that `expects` knows.
         """
 
     async def expects(self, callback: str) -> bool:
@@ -94,6 +97,7 @@ class Listener:
         self._serve = serve
         self._recipients: list[Recipient] = []
         self._server: Server | None = None
+        self._handlers = Handlers()
         self._changing = asyncio.Lock()
         self._kept = False
         self._stopping = False
@@ -108,6 +112,11 @@ class Listener:
     def url(self) -> str:
         """The secret address to hand to the provider. Whoever knows it can make this library ask its provider, and no more than that."""
         return self._address(self._token)
+
+    @property
+    def public_url(self) -> str | None:
+        """How the provider reaches it from outside, without the secret."""
+        return self._public_url
 
     def new_callback(self) -> tuple[str, str]:
         """A secret address for one order alone, and the digest by which it is recognised; only the digest need be kept."""
@@ -129,6 +138,20 @@ class Listener:
         from callfire_async.listener.server import application
 
         return application(self._respond, max_body=self._max_body)
+
+    def on_notification(self, handler: H) -> H:
+        """Have everything that concerns no order handed to `handler`, once each, after it was answered. May be used as a decorator.
+
+        It gets a TextNotification, CallFinished or CampaignNotification, none of which is signed, and may be a coroutine function. One
+        that raises is logged, one that takes longer than 30 seconds is cancelled, and while 100 are at work more are dropped and
+        counted in `dropped`: neither the answers nor the orders wait for it.
+        """
+        return self._handlers.add(handler)
+
+    @property
+    def dropped(self) -> int:
+        """Notifications that no handler had the time for."""
+        return self._handlers.dropped
 
     def add(self, recipient: Recipient) -> None:
         """Hand everything that arrives to one more client."""
@@ -165,6 +188,7 @@ class Listener:
             server, self._server = self._server, None
             if server is not None:
                 await server.close()
+            await self._handlers.aclose()
 
     async def receive(self, path: str, headers: Mapping[str, str], body: bytes, *, peer: str | None = None) -> int:
         """Take in a POST that another web server received; the HTTP status to answer it with.
@@ -255,16 +279,20 @@ class Listener:
             for recipient in self._recipients.copy():
                 if await recipient.expects(digest):
                     return _Audience([recipient], digest)
+            if not self._recipients:
+                return _Audience([])  # before its client is open, or after: nobody can tell whose it is
         return None
 
     async def _deliver(self, audience: _Audience, headers: Mapping[str, str], body: bytes) -> int:
-        unreadable = 0
+        unreadable, told = 0, None
         for recipient in audience.recipients:
             try:
-                await recipient.hear(headers, body, audience.callback)
+                told = await recipient.hear(headers, body, audience.callback) or told
             except ProtocolError as exc:
                 unreadable += 1
                 logger.debug("A postback is refused: %s", exc)
+        if told is not None:
+            self._handlers.tell(told)
         return 400 if unreadable == len(audience.recipients) else 200
 
     def _address(self, token: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Generic, Literal, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from callfire_async.errors import APIError, api_error
 from callfire_async.orders import OrderState
@@ -14,8 +14,20 @@ if TYPE_CHECKING:
 
     from callfire_async.orders import Content
 
-__all__ = ["Investigation", "Postback", "Provider", "Receipt", "Reconciliation", "Reply", "Request", "S", "refusal"]
+__all__ = [
+    "Investigation",
+    "Page",
+    "Postback",
+    "Provider",
+    "Receipt",
+    "Reconciliation",
+    "Reply",
+    "Request",
+    "S",
+    "refusal",
+]
 
+T = TypeVar("T")
 S = TypeVar("S", bound=OrderState)
 S_co = TypeVar("S_co", bound=OrderState, covariant=True)
 
@@ -42,6 +54,14 @@ class Reply:
     body: bytes = field(default=b"", repr=False)
 
 
+class Page(NamedTuple, Generic[T]):
+    """Part of a list."""
+
+    items: list[T]
+    #: How many there are on all pages, where the answer says so.
+    total: int | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt(Generic[S_co]):
     """What the answer to a purchase tells."""
@@ -59,6 +79,8 @@ class Postback(Generic[S_co]):
     order_id: str | None = None
     #: The state it claims, where it is complete.
     state: S_co | None = None
+    #: What it tells instead, where it speaks of no order.
+    notification: object | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +93,8 @@ class Reconciliation:
     evidence: tuple[str, ...]
     #: The order, where it is known which one it is; `resolve()` takes it.
     order_id: str | None = None
+    #: Orders that fit the purchase and were placed under no other key; where there are several, `resolve()` takes the one you find to be it.
+    candidates: tuple[str, ...] = ()
 
 
 Investigation: TypeAlias = "Generator[Request, Reply, Reconciliation]"
@@ -107,7 +131,11 @@ class Provider(Protocol[S]):
         """Whether an order nobody here placed may be the purchase in doubt: created since, and of the same things."""
 
     def investigate(self, content: Content, submitted_at: datetime, now: datetime) -> Investigation:
-        """Look for traces of a purchase in doubt."""
+        """Look for traces of a purchase in doubt.
+
+        A provider that lists orders names those that fit as `candidates`, whoever placed them: which of them are other purchases of the buyer's,
+        only the store knows. The verdict is then what holds if all of them are.
+        """
 
     def dump(self, state: S) -> str:
         """A state as text, for the store."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import datetime
@@ -15,11 +14,10 @@ from urllib.parse import urlencode
 
 from callfire_async.errors import ConfigurationError, InvalidOrderError, ProtocolError
 from callfire_async.orders import NumberOrder, OrderItem, Outcome, Region, count, distinct, e164, keyword
-from callfire_async.providers import Postback, Receipt, Reply, Request, callfire_traces, xml
+from callfire_async.providers import Postback, Receipt, Reply, Request, callfire_notifications, callfire_traces, xml
 from callfire_async.providers.callfire_envelope import (
     ACCEPT,
     FORM_HEADERS,
-    NAMESPACES,
     is_id,
     money,
     pascal,
@@ -52,9 +50,6 @@ OUTCOMES: Final[Mapping[str, Outcome]] = MappingProxyType(
         "PARTIALLY_ADJUSTED": Outcome.FINISHED,  # inferred: a billing word, may come after FINISHED
     }
 )
-
-#: A postback is hostile until proven otherwise; the largest documented one has some forty elements.
-MOST_IN_POSTBACK: Final = 1_000
 
 
 def order_content(
@@ -139,23 +134,8 @@ class CallFireProvider:
             raise ProtocolError(f"CallFire's answer holds no order that can be read: {exc}.", body=reply.body) from exc
 
     def decode_postback(self, headers: Mapping[str, str], body: bytes) -> Postback[NumberOrder]:
-        """Whatever its root: an order is a NumberOrder with an id. CallFire documents no notification that holds one."""
-        del headers  # the root decides, not the Content-Type
-        root = xml.read(body, NAMESPACES, most=MOST_IN_POSTBACK)
-        waiting = deque[tuple[str, "JSON"]]([root])
-        while waiting:
-            name, node = waiting.popleft()
-            if (
-                name.rpartition(":")[2] == "NumberOrder"
-                and isinstance(node, Mapping)
-                and is_id(order_id := str(node.get("@id", "")))
-            ):
-                try:
-                    return Postback(order_id=order_id, state=self._number_order(node))
-                except ValueError:
-                    return Postback(order_id=order_id)
-            waiting.extend(xml.children(node))
-        return Postback()
+        """An order or another notification. CallFire documents none that holds an order."""
+        return callfire_notifications.decode_postback(headers, body, self._number_order)
 
     def matches(self, state: NumberOrder, content: Content, submitted_at: datetime) -> bool:
         """Whether an order was created since the submission, and asks for just as many of each kind."""

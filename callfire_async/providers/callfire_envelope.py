@@ -8,16 +8,25 @@ What none of them says is marked as inferred.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from callfire_async.errors import ProtocolError
-from callfire_async.providers import SUCCESS, Reply, refusal, xml
+from callfire_async.providers import SUCCESS, Page, Reply, refusal, xml
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from callfire_async.orders import JSON
+
+T = TypeVar("T")
+
+MOST_ON_PAGE: Final = 1_000
+"""Entries on a page; CallFire's default and maximum (pages, QueryRegions and QueryNumbers)."""
+
 
 #: Names are compared after expansion, because samples differ in prefixes and in the order of declarations (SDK fixtures).
 NAMESPACES: Final = MappingProxyType(
@@ -34,6 +43,14 @@ FORM_HEADERS: Final = MappingProxyType({**ACCEPT, "Content-Type": "application/x
 
 def resource(reply: Reply, root: str) -> xml.Node:
     """The root element that was asked for. Otherwise an APIError for a refusal, and a ProtocolError for what cannot be read."""
+    name, node = _root(reply)
+    if name != root:
+        raise ProtocolError(f"CallFire answered {name[:80] or 'nothing'} where {root} was expected.", body=reply.body)
+    return node
+
+
+def _root(reply: Reply) -> tuple[str, xml.Node]:
+    """The root element, whichever it is, unless it is a refusal."""
     try:
         name, node = xml.read(reply.body, NAMESPACES)
     except ProtocolError:
@@ -50,9 +67,38 @@ def resource(reply: Reply, root: str) -> xml.Node:
     if reply.status not in SUCCESS:
         message = xml.text(node.get("r:Message")) if refused else None
         raise refusal(reply, (message or "CallFire refused without a message that can be read")[:500])
-    if name != root:
-        raise ProtocolError(f"CallFire answered {name[:80] or 'nothing'} where {root} was expected.", body=reply.body)
-    return node
+    return name, node
+
+
+def done(reply: Reply) -> None:
+    """The answer to a change: nothing, or a payload nobody needs (help: "may or may not"). An APIError for a refusal."""
+    if reply.status not in SUCCESS or reply.body.strip():
+        _root(reply)
+
+
+def one_element(reply: Reply, name: str, read: Callable[[xml.Node], T]) -> T:
+    """The one element that was asked for."""
+    found = elements(resource(reply, "r:Resource"), name, read, reply)
+    if len(found) != 1:
+        raise ProtocolError(f"CallFire answered {len(found)} of {name} where one was asked for.", body=reply.body)
+    return found[0]
+
+
+def page(reply: Reply, name: str, read: Callable[[xml.Node], T]) -> Page[T]:
+    """A page of a list."""
+    node = resource(reply, "r:ResourceList")
+    total = str(node.get("@totalResults", ""))
+    return Page(elements(node, name, read, reply), int(total) if is_id(total) else None)
+
+
+def elements(node: xml.Node, name: str, read: Callable[[xml.Node], T], reply: Reply) -> list[T]:
+    """The direct children of a name: a Number holds another Number, and a Keyword a Keyword (schema)."""
+    try:
+        return [
+            read(child) for child_name, child in xml.children(node) if child_name == name and isinstance(child, Mapping)
+        ]
+    except ValueError as exc:
+        raise ProtocolError(f"CallFire's answer holds a {name} that cannot be read: {exc}.", body=reply.body) from exc
 
 
 def pascal(name: str) -> str:
@@ -63,6 +109,13 @@ def pascal(name: str) -> str:
 def is_id(text: str) -> bool:
     """Whether a text is an xs:long in its decimal digits."""
     return text.isascii() and text.isdecimal() and len(text) <= 19
+
+
+def boolean(text: str) -> bool:
+    """An xs:boolean; ValueError where it is none."""
+    if text not in ("true", "false", "1", "0"):
+        raise ValueError(f"{text[:20]!r} is no boolean")
+    return text in ("true", "1")
 
 
 def money(node: JSON) -> Decimal:

@@ -5,36 +5,39 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import fields
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlencode
 
-from callfire_async.errors import InvalidOrderError, ProtocolError
+from callfire_async.errors import InvalidOrderError
 from callfire_async.inventory import Keyword, LeaseInfo, Number, NumberConfiguration
 from callfire_async.orders import Region, count, distinct, e164, keyword
 from callfire_async.providers import Request, xml
-from callfire_async.providers.callfire_envelope import ACCEPT, day, is_id, pascal, resource
+from callfire_async.providers.callfire_envelope import (
+    ACCEPT,
+    FORM_HEADERS,
+    MOST_ON_PAGE,
+    boolean,
+    day,
+    one_element,
+    page,
+    pascal,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from callfire_async.orders import JSON
-    from callfire_async.providers import Reply
-
-T = TypeVar("T")
-
-MOST_ON_PAGE: Final = 1_000
-"""Entries on a page; CallFire's default and maximum (pages, QueryRegions and QueryNumbers)."""
+    from callfire_async.providers import Page, Reply
 
 MOST_FOUND: Final = 100
 """The most numbers one search asks for. Ours: the documents require a Count and name no maximum."""
 
 
-class Page(NamedTuple, Generic[T]):
-    """Part of a list."""
-
-    items: list[T]
-    #: How many there are on all pages, where the answer says so (totalResults).
-    total: int | None
+INBOUND: Final = (
+    *("inbound_call_configuration_type", "transfer_number", "screen", "record", "intro_sound_id", "whisper_sound_id"),
+    "dialplan_xml",
+)
+"""What may be said of inbound calls: TRACKING or IVR, and then what each of them takes (schema, CallTrackingConfig and IvrInboundConfig)."""
 
 
 def number_request(number: str) -> Request:
@@ -68,45 +71,77 @@ def search_keywords_request(keywords: Iterable[str]) -> Request:
     )
 
 
+def numbers_request(
+    *, region: Region | None = None, label: str | None = None, first: int = 0, most: int = MOST_ON_PAGE
+) -> Request:
+    """GET /number: the account's own, a page of them."""
+    labelled = {} if label is None else {"LabelName": label}
+    return _get("/number", first=first, most=most, region=region, **labelled)
+
+
+def regions_request(*, region: Region | None = None, first: int = 0, most: int = MOST_ON_PAGE) -> Request:
+    """GET /number/regions, a page of them."""
+    return _get("/number/regions", first=first, most=most, region=region)
+
+
+def configure_request(number: str, *, call: bool | None, text: bool | None, inbound: Mapping[str, JSON]) -> Request:
+    """PUT /number/{Number}. What inbound calls meet goes under the documents' own names, "transfer_number" being TransferNumber."""
+    form: dict[str, str] = {}
+    for name, enabled in (("CallFeature", call), ("TextFeature", text)):
+        if enabled is not None:
+            form[name] = "ENABLED" if enabled else "DISABLED"
+    for name, value in inbound.items():
+        if name not in INBOUND:
+            raise InvalidOrderError(
+                f"configure_number() has no parameter {name!r}: of inbound calls it takes {', '.join(INBOUND)}. Nothing was sent."
+            )
+        if name == "transfer_number" and isinstance(value, list | tuple):
+            value = " ".join(e164(number) for number in value)  # noqa: PLW2901 - schema: a list, one parameter joined by spaces
+        form[pascal(name)] = str(value).lower() if isinstance(value, bool) else str(value)
+    if not form:
+        raise InvalidOrderError("configure_number() was given nothing to change; nothing was sent.")
+    return Request(method="PUT", path=f"/number/{e164(number)}", headers=FORM_HEADERS, body=urlencode(form).encode())
+
+
+def release_request(number: str, *, keyword_: str | None = None) -> Request:
+    """PUT /number/release. A keyword goes with the number of its short code (help, "10 Release")."""
+    # A short code has five or six digits, and no country.
+    spelled = number if number.isascii() and number.isdecimal() and len(number) in (5, 6) else e164(number)
+    form = {"Number": spelled} | ({} if keyword_ is None else {"Keyword": keyword(keyword_)})
+    return Request(method="PUT", path="/number/release", headers=FORM_HEADERS, body=urlencode(form).encode())
+
+
 def decode_number(reply: Reply) -> Number:
     """One owned number."""
-    found = _elements(resource(reply, "r:Resource"), "Number", _number, reply)
-    if len(found) != 1:
-        raise ProtocolError(f"CallFire answered {len(found)} numbers where one was asked for.", body=reply.body)
-    return found[0]
+    return one_element(reply, "Number", _number)
 
 
 def decode_numbers(reply: Reply) -> Page[Number]:
     """A page of numbers."""
-    return _page(reply, "Number", _number)
+    return page(reply, "Number", _number)
 
 
 def decode_keywords(reply: Reply) -> Page[Keyword]:
     """A page of keywords."""
-    return _page(reply, "Keyword", _keyword)
+    return page(reply, "Keyword", _keyword)
 
 
-def _page(reply: Reply, name: str, read: Callable[[xml.Node], T]) -> Page[T]:
-    node = resource(reply, "r:ResourceList")
-    total = str(node.get("@totalResults", ""))
-    return Page(_elements(node, name, read, reply), int(total) if is_id(total) else None)
+def decode_regions(reply: Reply) -> Page[Region]:
+    """A page of regions."""
+    return page(reply, "Region", _some_region)
 
 
-def _elements(node: xml.Node, name: str, read: Callable[[xml.Node], T], reply: Reply) -> list[T]:
-    """The direct children of a name: a Number holds another Number, and a Keyword a Keyword (schema)."""
-    try:
-        return [
-            read(child) for child_name, child in xml.children(node) if child_name == name and isinstance(child, Mapping)
-        ]
-    except ValueError as exc:
-        raise ProtocolError(f"CallFire's answer holds a {name} that cannot be read: {exc}.", body=reply.body) from exc
+def _get(path: str, *, first: int, most: int, region: Region | None, **more: str) -> Request:
+    place = {pascal(name): value for name, value in (region.checked() if region else {}).items()}
+    query = urlencode({"MaxResults": most, "FirstResult": first, **place, **more})
+    return Request(method="GET", path=f"{path}?{query}", headers=ACCEPT)
 
 
 def _number(node: xml.Node) -> Number:
     return Number(
         number=_must(node, "Number"),
         national_format=_must(node, "NationalFormat"),
-        toll_free=_boolean(_must(node, "TollFree")),
+        toll_free=boolean(_must(node, "TollFree")),
         region=_region(node.get("Region")),
         status=xml.text(node.get("Status")),
         lease=_lease(node.get("LeaseInfo")),
@@ -124,8 +159,10 @@ def _keyword(node: xml.Node) -> Keyword:
 
 
 def _region(node: JSON) -> Region | None:
-    if not isinstance(node, Mapping):
-        return None
+    return _some_region(node) if isinstance(node, Mapping) else None
+
+
+def _some_region(node: xml.Node) -> Region:
     texts = {f.name: xml.text(node.get(pascal(f.name))) for f in fields(Region)}
     degrees = {name: float(value) if (value := texts.pop(name)) else None for name in ("latitude", "longitude")}
     return Region(**texts, **degrees)  # type: ignore[arg-type]  # each goes where its name says
@@ -137,7 +174,7 @@ def _lease(node: JSON) -> LeaseInfo | None:
     return LeaseInfo(
         begin=day("LeaseBegin", node["LeaseBegin"]) if "LeaseBegin" in node else None,
         end=day("LeaseEnd", node["LeaseEnd"]) if "LeaseEnd" in node else None,
-        auto_renew=_boolean(_must(node, "AutoRenew")),
+        auto_renew=boolean(_must(node, "AutoRenew")),
     )
 
 
@@ -162,9 +199,3 @@ def _must(node: xml.Node, name: str) -> str:
     if text is None:
         raise ValueError(f"it lacks its {name}")
     return text
-
-
-def _boolean(text: str) -> bool:
-    if text not in ("true", "false", "1", "0"):
-        raise ValueError(f"{text[:20]!r} is no boolean")
-    return text in ("true", "1")

@@ -1,4 +1,4 @@
-"""A stand-in for CallFire on localhost, with the faults of real life on request.
+"""A stand-in for CallFire and CM.com on localhost, with the faults of real life on request.
 
     async with Sandbox(processing=0.2) as sandbox:
         sandbox.plan(Life(result="partial"), Life(reply="lost_after_accepting"))
@@ -8,8 +8,8 @@
 It speaks CallFire 1.1's number and subscription services literally, after the vendor's documents, schemas and samples, and shares no code
 with the client: a mistake made alike in encoder and decoder must show. Documented are the verbs, paths, parameters, documents and the words
 in them; where the documents are silent, the line that fills the gap says so. Inventions of a kind: order postbacks (CallFire documents no event
-for orders), every fault, and the stock. That is a hundred fictional numbers in each of some fifty real places, and nothing a test names is
-missing from it: any number or keyword nobody owns can be bought.
+for orders), the form of JSON and SOAP postbacks (it shows neither), every fault, and the stock. That is a hundred fictional numbers in each of
+some fifty real places, and nothing a test names is missing from it: any number or keyword nobody owns can be bought.
 """
 
 import time
@@ -21,16 +21,31 @@ from aiohttp import web
 
 from .account import Account
 from .callfire import ROOT, CallFire
+from .cm import CM, ROOT as CM_ROOT
+from .cm_callbacks import Callbacks
+from .cm_requests import NumberRequest
 from .faults import Faults
-from .forms import SUBSCRIPTION, RefusedError, check
 from .inventory import Inventory, checked
 from .ledger import Call, Ledger, Order, OrderView
 from .life import Life, Poll, Postback, Reply, Result, check_seconds, check_word
+from .notifications import Event
 from .numbers import Numbers
 from .postbacks import Courier, Delivery
 from .subscriptions import Subscription, Subscriptions
 
-__all__ = ["Call", "Delivery", "Life", "OrderView", "Poll", "Postback", "Reply", "Result", "Sandbox", "Subscription"]
+__all__ = [
+    "Call",
+    "Delivery",
+    "Event",
+    "Life",
+    "OrderView",
+    "Poll",
+    "Postback",
+    "Reply",
+    "Result",
+    "Sandbox",
+    "Subscription",
+]
 
 #: Seconds a call that is still being answered holds up the exit.
 _PARTING = 0.05
@@ -47,6 +62,10 @@ class Sandbox:
     #: Basic credentials of the API. May be changed while it runs, as an account's owner may.
     login: str
     password: str
+    #: CM.com's product token, and the uuids of the one account and of a company profile in it; any other profile will do.
+    cm_token: str = "sandbox-token"  # noqa: S105  # opens nothing but a sandbox
+    cm_account: str = "5a4dbd0c-0000-4000-8000-00000000acc0"
+    cm_company_profile: str = "5a4dbd0c-0000-4000-8000-0000000c0de5"
 
     def __init__(
         self,
@@ -87,7 +106,7 @@ class Sandbox:
         self._numbers = Numbers(self._inventory, self._account)
         self._faults = Faults()
         self._subscriptions = Subscriptions(seed)
-        self._courier = Courier(self._subscriptions)
+        self._courier = Courier(self._subscriptions, seed)
         self._callfire = CallFire(
             ledger=self._ledger,
             courier=self._courier,
@@ -99,12 +118,23 @@ class Sandbox:
             latency=bounds,
             seed=seed,
         )
+        self._callbacks = Callbacks(self._subscriptions, seed)
+        self._callbacks.deliveries = self._courier.deliveries
+        self._cm = CM(
+            ledger=self._ledger,
+            callbacks=self._callbacks,
+            faults=self._faults,
+            credentials=lambda: (self.cm_token, self.cm_account),
+            latency=bounds,
+            seed=seed,
+        )
 
     async def __aenter__(self) -> Self:
         if self._runner is not None:
             raise RuntimeError("The sandbox is running already.")
         app = web.Application(client_max_size=64 * 1024)
         app.add_subapp(ROOT, self._callfire.application())
+        app.add_subapp(CM_ROOT, self._cm.application())
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=_PARTING)
         await runner.setup()
         try:
@@ -113,6 +143,7 @@ class Sandbox:
             await runner.cleanup()
             raise
         self._courier.open()
+        self._callbacks.open()
         self._runner = runner
         return self
 
@@ -125,16 +156,25 @@ class Sandbox:
                 await runner.cleanup()
         finally:
             await self._courier.close()
+            await self._callbacks.close()
 
     # ------------------------------------------------------------------ where it is
 
     @property
     def callfire_url(self) -> str:
         """Base URL of API 1.1, without a slash at the end."""
+        return f"{self._address()}{ROOT}"
+
+    @property
+    def cm_url(self) -> str:
+        """Base URL of CM.com's APIs, without a slash at the end."""
+        return self._address()
+
+    def _address(self) -> str:
         if self._runner is None:
             raise RuntimeError("The sandbox is not running: enter it with 'async with' first.")
         host, port = self._runner.addresses[0][:2]
-        return f"http://{f'[{host}]' if ':' in host else host}:{port}{ROOT}"
+        return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
     # ------------------------------------------------------------------ what happens
 
@@ -143,17 +183,20 @@ class Sandbox:
         self._ledger.plan(lives)
 
     def pay(self, order_id: str) -> None:
-        """Pay a parked order now. It is PROCESSING at once, and FINISHED after its processing time. ValueError if it is not parked."""
+        """Pay a parked order now. It is PROCESSING at once, and FINISHED after its processing time. ValueError if it is not parked.
+
+        At CM.com nobody pays: there a PENDING order is APPROVED at once and COMPLETED after its processing time.
+        """
         order = self._order(order_id)
         dropped, added = order.pay(time.monotonic())
         self._account.follow(order, added)
-        self._courier.unschedule(dropped)
-        self._courier.schedule(order, added)
+        self._courier_of(order).unschedule(dropped)
+        self._courier_of(order).schedule(order, added)
 
     async def deliver(self, order_id: str, *, status: str | None = None) -> None:
-        """Post an order's postback now to every subscription; with another status than its own it is a forgery."""
+        """Post an order's postback now to every subscription, or its callback to its own address; with another status than its own it is a forgery."""
         order = self._order(order_id)
-        await self._courier.post(order, [status or order.status(time.monotonic())])
+        await self._courier_of(order).post(order, [status or order.status(time.monotonic())])
 
     def subscribe(
         self,
@@ -165,20 +208,23 @@ class Sandbox:
         non_strict_ssl: bool = False,
     ) -> int:
         """Subscribe an endpoint as if through the API, and return the subscription's id. `non_strict_ssl` takes any certificate."""
-        try:
-            check(
-                {"Endpoint": endpoint, "TriggerEvent": trigger_event, "NotificationFormat": notification_format},
-                SUBSCRIPTION,
-            )
-        except RefusedError as refused:
-            raise ValueError(refused.message) from None
-        return self._subscriptions.add(
-            endpoint=endpoint,
-            trigger_event=trigger_event,
-            notification_format=notification_format,
+        return self._subscriptions.subscribe(
+            {"Endpoint": endpoint, "TriggerEvent": trigger_event, "NotificationFormat": notification_format},
             enabled=enabled,
             non_strict_ssl=non_strict_ssl,
         )
+
+    async def notify(
+        self, event: Event, *, everyone: bool = False, root: str | None = None, **fields: str
+    ) -> tuple[Delivery, ...]:
+        """Tell of a text, a call or a campaign, and return what became of it once all endpoints have answered.
+
+        It goes to the subscriptions to that event, and to UNDEFINED_EVENT, whose filters let it through; `everyone` sends it to all that
+        order postbacks go to. `fields` are the elements of the Text, Call or Broadcast in it, and its id, such as FromNumber="18185550100",
+        Message="STOP", Status="STOPPED" or id="7". `root` is another root element, such as TextReceived or BroadcastFinished:
+        the schema's names for what the captures call otherwise.
+        """
+        return await self._courier.notify(event, fields, root=root, everyone=everyone)
 
     @property
     def refuse_subscriptions(self) -> bool:
@@ -215,15 +261,22 @@ class Sandbox:
         return (*self._account.numbers, *self._account.keywords)
 
     @property
+    def update_status(self) -> int:
+        """What a PUT and a DELETE of a subscription are answered: 204, or 200 without a body. The documents leave it open."""
+        return self._subscriptions.update_status
+
+    @update_status.setter
+    def update_status(self, status: int) -> None:
+        self._subscriptions.update_status = _of_nothing("update_status", status)
+
+    @property
     def configure_status(self) -> int:
         """What a PUT of a number's configuration is answered: 200 without a body, or 204. The documents leave it open."""
         return self._numbers.configure_status
 
     @configure_status.setter
     def configure_status(self, status: int) -> None:
-        if status not in {200, 204}:
-            raise ValueError(f"configure_status is 200 or 204, not {status!r}.")
-        self._numbers.configure_status = status
+        self._numbers.configure_status = _of_nothing("configure_status", status)
 
     def fault_next(self, path_prefix: str, *words: Poll) -> None:
         """Let the next calls whose path begins so fail, one word for each, in turn; then all is well.
@@ -231,10 +284,6 @@ class Sandbox:
         `path_prefix` follows the base URL, as in "/number/search"; "/number" alone begins the paths of orders too. The words are those of
         `Life.polls`, with its defaults for silence and Retry-After. Calls without credentials, and those too soon, use up none.
         """
-        if not path_prefix.startswith("/"):
-            raise ValueError(f"path_prefix begins with a slash, unlike {path_prefix!r}.")
-        for word in words:
-            check_word("Each word", word, Poll)
         self._faults.add(path_prefix, words)
 
     # ------------------------------------------------------------------ what happened
@@ -269,8 +318,18 @@ class Sandbox:
         """All subscriptions by id."""
         return self._subscriptions
 
+    def _courier_of(self, order: Order) -> Courier:
+        return self._callbacks if isinstance(order, NumberRequest) else self._courier
+
     def _order(self, order_id: str) -> Order:
-        order = self._ledger.order(order_id)
+        order = self._ledger.order(order_id) or self._ledger.order(order_id, NumberRequest.service)
         if order is None:
             raise LookupError(f"The sandbox has no order {order_id!r}.")
         return order
+
+
+def _of_nothing(name: str, status: int) -> int:
+    """A status that may go without a body."""
+    if status not in {200, 204}:
+        raise ValueError(f"{name} is 200 or 204, not {status!r}.")
+    return status

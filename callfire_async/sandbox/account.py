@@ -90,7 +90,8 @@ class Account:
         if not self._coming or self._coming[0][0] > time.monotonic():
             return False
         _, _, order, step = heapq.heappop(self._coming)
-        self._apply(order, step)
+        if step in order.steps:  # unless a payment has changed its course
+            self._apply(order, step)
         return True
 
     def _apply(self, order: "Order", step: "Step") -> None:
@@ -98,7 +99,8 @@ class Account:
         for goods, delivered in zip(order.goods, order.blocks(step.status), strict=True):
             kept = delivered.units or ()
             lost = (goods.units or ())[len(kept) :]  # what is withheld is always the last
-            self._enter(kept, holding)
+            # After FINISHED may come ADJUSTED: what was disowned in between does not come back.
+            self._enter((unit for unit in kept if self._inventory.is_kept(unit)), holding)
             self._remove(lost)
             if step is order.steps[-1]:  # until then a later status may still deliver them
                 self._inventory.free(lost)

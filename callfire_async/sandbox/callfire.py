@@ -104,6 +104,9 @@ class CallFire:
         match life.reply:
             case "lost_before_accepting":
                 raise ConnectionCutError
+            case "refused":
+                # The vendor's own tests expect an error, and do not say which, where what is named cannot be had.
+                raise RefusedError(400, "One or more of the numbers or keywords are not available.")
             case "error_before_accepting":
                 raise RefusedError(503, "The service is temporarily unavailable.")
             case "html":

@@ -2,20 +2,18 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
-from typing import TYPE_CHECKING, Final, cast
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, cast
 
 from aiohttp import web
 
 from . import documents
 from .forms import RefusedError
+from .life import Poll, check_word
 from .subscriptions import xml
 
-if TYPE_CHECKING:
-    from .life import Poll
-
 #: Faults that are plain refusals.
-_REFUSALS: Final[dict["Poll", tuple[int, str]]] = {
+_REFUSALS: Final[dict[Poll, tuple[int, str]]] = {
     "error500": (500, "An unexpected error occurred."),
     "not_found": (404, "number or order does not exist, or is inactive"),
     "unauthorized": (401, "UNAUTHORIZED"),
@@ -32,8 +30,12 @@ class Faults:
     def __init__(self) -> None:
         self._queues: dict[str, deque[Poll]] = {}
 
-    def add(self, prefix: str, words: Iterable["Poll"]) -> None:
-        """Queue faults behind those of the same beginning."""
+    def add(self, prefix: str, words: Sequence[Poll]) -> None:
+        """Queue faults behind those of the same beginning. ValueError for what is no path or no word."""
+        if not prefix.startswith("/"):
+            raise ValueError(f"path_prefix begins with a slash, unlike {prefix!r}.")
+        for word in words:
+            check_word("Each word", word, Poll)
         self._queues.setdefault(prefix, deque()).extend(words)
 
     def next(self, path: str) -> "Poll":
@@ -45,13 +47,13 @@ class Faults:
 
 
 async def suffer(
-    fault: "Poll",
+    fault: Poll,
     answer: Callable[[], Awaitable[web.StreamResponse]],
     *,
     silent_for: float = 5.0,
     retry_after: int = 2,
 ) -> web.StreamResponse:
-    """Answer, with the fault. The call is carried out only where that is none, silence, or a document cut in half."""
+    """Answer, with the fault. The call is carried out where that is none, silence, a reply lost afterwards, or a document cut in half."""
     match fault:
         case "ok":
             return await answer()
@@ -59,6 +61,9 @@ async def suffer(
             await asyncio.sleep(silent_for)
             return await answer()
         case "drop":
+            raise ConnectionCutError
+        case "drop_after":
+            await answer()
             raise ConnectionCutError
         case "html":
             return page(502)

@@ -65,6 +65,10 @@ class Inventory:
         unit = canonical(unit)
         return unit not in self._ours and unit not in self._others
 
+    def is_kept(self, unit: str) -> bool:
+        """Whether it is the account's, or kept for one of its orders."""
+        return canonical(unit) in self._ours
+
     def search(self, where: Where, *, toll_free: bool, count: int) -> list[str]:
         """Find what is on the shelves, what was offered or named first."""
         return list(
@@ -208,5 +212,5 @@ class Inventory:
                 del self._shelves[prefix]
 
     def _check_not_ours(self, unit: str) -> None:
-        if canonical(unit) in self._ours:
+        if self.is_kept(unit):
             raise ValueError(f"{unit} is the account's, or kept for one of its orders.")

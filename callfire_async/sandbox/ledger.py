@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from .forms import Wanted
 from .goods import Block, all_but_one
@@ -48,8 +48,8 @@ class OrderView:
     """An order as the ledger has it at this moment."""
 
     id: str
-    #: The form as it was received.
-    form: Mapping[str, str]
+    #: The form, or the JSON body, as it was received.
+    form: Mapping[str, Any]
     #: time.monotonic() of acceptance.
     accepted_at: float
     status: str
@@ -64,8 +64,11 @@ class OrderView:
 class Order:
     """An accepted order. Its status follows from the clock alone."""
 
+    #: Whose order it is; the services do not know one another's.
+    service: ClassVar[str] = "callfire"
+
     id: str
-    form: Mapping[str, str]
+    form: Mapping[str, Any]
     life: Life
     processing: float
     postback: str
@@ -161,7 +164,7 @@ class Ledger(Mapping[str, OrderView]):
     def accept(self, form: Mapping[str, str], wanted: Wanted, life: Life) -> Order:
         """Write an order down. From here on it exists, whatever becomes of the reply."""
         self._last_id += self._ids.randrange(1, 10) * 1000
-        processing = self._processing if life.processing is None else life.processing
+        processing, postback = self.terms(life)
         self._account.settle()  # what a failed order has put back can be sold again
         now = time.monotonic()
         order = Order(
@@ -169,7 +172,7 @@ class Ledger(Mapping[str, OrderView]):
             form=MappingProxyType(dict(form)),
             life=life,
             processing=processing,
-            postback=life.postback or self._postbacks,
+            postback=postback,
             accepted_at=now,
             created=datetime.now(UTC),
             goods=self._inventory.pick(
@@ -184,12 +187,21 @@ class Ledger(Mapping[str, OrderView]):
         )
         order.steps = [Step(now + seconds, order.end(status)) for seconds, status in life.timeline(processing)]
         self._account.follow(order, order.steps)
-        self._orders[order.id] = order
+        self.enter(order)
         return order
 
-    def order(self, order_id: str) -> Order | None:
-        """Return the order itself, or None."""
-        return self._orders.get(order_id)
+    def terms(self, life: Life) -> tuple[float, str]:
+        """Return a life's seconds of processing and its postbacks, the sandbox's own where it has none."""
+        return self._processing if life.processing is None else life.processing, life.postback or self._postbacks
+
+    def enter(self, order: Order) -> None:
+        """Add an order to the books, of whichever service."""
+        self._orders[order.id] = order
+
+    def order(self, order_id: str, service: str = "callfire") -> Order | None:
+        """Return the order itself, or None if a service has none of this id."""
+        order = self._orders.get(order_id)
+        return order if order is not None and order.service == service else None
 
     def arrive(self, method: str, path: str, order_id: str | None) -> tuple[int, bool]:
         """Log a call at this moment; return its place in the log, and whether it came too soon after the one before."""

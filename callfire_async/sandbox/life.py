@@ -11,6 +11,7 @@ Postback = Literal["delivered", "lost", "twice", "late", "early", "out_of_order"
 Reply = Literal[
     "prompt",
     "slow",
+    "refused",
     "lost_after_accepting",
     "lost_before_accepting",
     "error_after_accepting",
@@ -25,6 +26,7 @@ Poll = Literal[
     "html",
     "html_with_200",
     "drop",
+    "drop_after",
     "rate_limited",
     "not_found",
     "unauthorized",
@@ -88,12 +90,13 @@ class Life:
     postback: Postback | None = None
     #: Seconds that a `late` postback comes after its news.
     late_by: float = 2.0
-    #: What answers the create. `html` is status 502 and nothing bought; `html_after_accepting` is a page with status 200,
+    #: What answers the create. `refused` is a 400 as for numbers that are gone, and nothing bought; `html` is status 502 and nothing bought; `html_after_accepting` is a page with status 200,
     #: `empty_after_accepting` status 201 without a body; a lost reply is a connection closed without a byte.
     reply: Reply = "prompt"
     #: Seconds that a `slow` reply takes. The order is in the ledger before.
     reply_after: float = 1.0
     #: One fault for each GET of the order's status, in turn; then all is well. Calls that come too soon use up none.
+    #: `drop` closes the connection without a byte before the call is carried out, `drop_after` when it has been.
     polls: Sequence[Poll] = ()
     #: Whole seconds, the Retry-After header of a `rate_limited` poll.
     retry_after: int = 2

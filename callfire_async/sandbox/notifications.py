@@ -50,9 +50,9 @@ _OURS, _THEIRS = "18185550199", "18185550100"
 
 _SOAP: Final = "http://schemas.xmlsoap.org/soap/envelope/"
 #: What the vendor's schema has as a number or as true and false: so it is in JSON.
-_PLAIN: Final = frozenset(
-    ("@id", "SubscriptionId", "ContactId", "BatchId", "BroadcastId", "Inbound", "Duration", "BilledAmount")
-    + ("Ordered", "UnitCost", "TotalCost", "Summary", "SalesTax", "Total")
+_PLAIN: Final = (
+    {"@id", "ContactId", "BatchId", "BroadcastId", "Inbound", "Duration", "BilledAmount"}  # of texts and calls
+    | {"@id", "Ordered", "UnitCost", "TotalCost", "Summary", "SalesTax", "Total"}  # of orders
 )
 
 
@@ -87,17 +87,17 @@ def of_order(order: "Order", word: str) -> Notification:
     return Notification("NumberOrderNotification", documents.number_order(order, word), word, order.id)
 
 
-def of_event(event: str, identifier: str, fields: Mapping[str, str], root: str | None = None) -> Notification:
-    """Tell of a text, a call or a campaign. `fields` replace or add to what is usual; ValueError if the element has no such field."""
+def of_event(event: str, fields: Mapping[str, str], root: str | None = None) -> Notification:
+    """Tell of a text, a call or a campaign. `fields` has the id, and replaces or adds to what is usual. ValueError for one that is no field of it."""
     check_word("The event", event, Event)
     if root is not None and not re.fullmatch("[A-Za-z][A-Za-z0-9]*", root):
         raise ValueError(f"root is the name of an element, not {root!r}.")
     usual_root, element, names = _SHAPES[next(kind for kind in _SHAPES if kind in event)]
     for name in fields:
         if name not in {"id", *names}:
-            raise ValueError(f"{element} has no field {name}; it has id, {', '.join(names)}.")
+            raise ValueError(f"{element} has no field {name}: it has id, {', '.join(names)}.")
     now = documents.moment(datetime.now(UTC))
-    given = {"id": identifier, **_usual(event, now), **fields}
+    given = {**_usual(event, now), **fields}
     lines = [f"        <{name}>{documents.escaped(given[name])}</{name}>" for name in names if name in given]
     if element == "Call":
         lines.append(_call_record(given))
@@ -131,9 +131,9 @@ def _usual(event: str, now: str) -> dict[str, str]:
 
 def _call_record(call: Mapping[str, str]) -> str:
     """One record, as every call that finished has: 25 seconds, the schema's own example."""
-    result, finished = (documents.escaped(call[name]) for name in ("FinalResult", "Modified"))
+    identifier, result, finished = (documents.escaped(call[name]) for name in ("id", "FinalResult", "Modified"))
     return (
-        f"        <CallRecord><Result>{result}</Result><FinishTime>{finished}</FinishTime>"
+        f'        <CallRecord id="{identifier}"><Result>{result}</Result><FinishTime>{finished}</FinishTime>'
         "<BilledAmount>1.0</BilledAmount><Duration>25</Duration></CallRecord>"
     )
 

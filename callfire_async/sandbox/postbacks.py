@@ -5,8 +5,9 @@ invents one, in the shape of the vendor's other notifications, and posts it to e
 """
 
 import asyncio
+import random
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -44,12 +45,17 @@ class Delivery:
 class Courier:
     """Owns the timers, tasks and connections of all postbacks."""
 
-    def __init__(self, subscriptions: Subscriptions) -> None:
+    #: What is said when news comes out of order.
+    stale = "PROCESSING"
+
+    def __init__(self, subscriptions: Subscriptions, seed: int | None) -> None:
         self.deliveries: list[Delivery] = []
         self._subscriptions = subscriptions
         self._session: aiohttp.ClientSession | None = None
         self._timers: dict[Step, asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._random = random.Random(None if seed is None else f"{seed}:notifications")
+        self._last_id = self._random.randrange(5_000_000, 6_000_000) * 1000 + 1  # the sample's ends in 001
 
     def open(self) -> None:
         """Get ready, inside the running loop."""
@@ -69,11 +75,18 @@ class Courier:
             await self._session.close()
             self._session = None
 
+    def is_news(self, _order: Order, step: Step) -> bool:
+        """Whether a status is told: parked, or final."""
+        return step.status in FINAL or step.status in PARKED
+
+    def false_word(self, order: Order) -> str:
+        """An end that is not the order's own."""
+        return "ERRORED" if order.steps[-1].status in GOOD else "FINISHED"
+
     async def announce(self, order: Order) -> None:
         """Arrange the postbacks of a new order. Returns at once, unless its life wants one delivered before the create reply."""
         if order.postback == "forged":
-            true_end = order.steps[-1].status
-            self._start(order, ["ERRORED" if true_end in GOOD else "FINISHED"])
+            self._start(order, [self.false_word(order)])
         if order.postback != "early":
             self.schedule(order, order.steps)
             return
@@ -82,12 +95,12 @@ class Courier:
         await self.post(order, [order.status(order.accepted_at)])
 
     def schedule(self, order: Order, steps: Iterable[Step]) -> None:
-        """Set a timer for each step that is news: parked, or final."""
+        """Set a timer for each step that is news."""
         if order.postback == "lost":
             return
         late = order.life.late_by if order.postback == "late" else 0.0
         for step in steps:
-            if step.status in FINAL or step.status in PARKED:
+            if self.is_news(order, step):
                 delay = max(0.0, step.at + late - time.monotonic())
                 self._timers[step] = asyncio.get_running_loop().call_later(delay, self._fire, order, step)
 
@@ -103,7 +116,7 @@ class Courier:
             case "twice":
                 words = [step.status, step.status]
             case "out_of_order":
-                words = [step.status, "PROCESSING"]
+                words = [step.status, self.stale]
             case _:
                 words = [step.status]
         self._start(order, words)
@@ -116,37 +129,58 @@ class Courier:
     async def post(self, order: Order, words: Iterable[str]) -> None:
         """Post these status words one after the other, each to all endpoints at once. Never raises for a failed delivery."""
         for word in words:
-            await self.tell(notifications.of_order(order, word), everyone=True, whole=order.postback != "malformed")
+            hearing = [subscription for subscription in self._subscriptions.values() if subscription.hears_of_orders]
+            await self._spread(notifications.of_order(order, word), hearing, whole=order.postback != "malformed")
 
-    async def tell(self, news: Notification, *, everyone: bool, whole: bool = True) -> tuple[Delivery, ...]:
-        """Post to all endpoints at once that hear of it, or to all that hear of orders. Never raises for a failed delivery."""
+    async def notify(
+        self, event: str, fields: Mapping[str, str], *, root: str | None, everyone: bool
+    ) -> tuple[Delivery, ...]:
+        """Post news of other things than orders to all who asked for it, or to everyone who hears of orders."""
+        self._last_id += self._random.randrange(1, 10) * 1000
+        news = notifications.of_event(event, {"id": str(self._last_id), **fields}, root)
         hearing = [
             subscription
             for subscription in self._subscriptions.values()
-            if (subscription.hears_of_orders if everyone else subscription.hears_of(news.word, news.facts))
+            if subscription.hears_of(news.word, news.facts) or (everyone and subscription.hears_of_orders)
         ]
-        return tuple(await asyncio.gather(*(self._deliver(news, subscription, whole) for subscription in hearing)))
+        return await self._spread(news, hearing)
 
-    async def _deliver(self, news: Notification, subscription: Subscription, whole: bool) -> Delivery:
-        if self._session is None:
-            raise RuntimeError("The sandbox is not running: enter it with 'async with' first.")
+    async def _spread(
+        self, news: Notification, hearing: Iterable[Subscription], *, whole: bool = True
+    ) -> tuple[Delivery, ...]:
+        return tuple(
+            await asyncio.gather(*(self._deliver(news, subscription, whole=whole) for subscription in hearing))
+        )
+
+    async def _deliver(self, news: Notification, subscription: Subscription, *, whole: bool) -> Delivery:
         content_type, text = news.render(subscription.notification_format, subscription.id)
         body = text.encode()
         if not whole:
             body = body[: len(body) // 2]
+        verify = not subscription.non_strict_ssl
+        return await self.send(
+            subscription.endpoint, content_type, body, order_id=news.order_id, word=news.word, verify=verify
+        )
+
+    async def send(
+        self, endpoint: str, content_type: str, body: bytes, *, order_id: str, word: str, verify: bool = True
+    ) -> Delivery:
+        """Post a body to one endpoint. Never raises for a failed delivery."""
+        if self._session is None:
+            raise RuntimeError("The sandbox is not running: enter it with 'async with' first.")
         at = time.monotonic()
         status, error = None, ""
         try:
             async with self._session.post(
-                subscription.endpoint,
+                endpoint,
                 data=body,
                 headers={"Content-Type": content_type},
-                ssl=not subscription.non_strict_ssl,
+                ssl=verify,
                 allow_redirects=False,
             ) as answer:
                 status = answer.status
         except (aiohttp.ClientError, OSError) as failure:  # TimeoutError is an OSError
             error = f"{type(failure).__name__}: {failure}"
-        delivery = Delivery(at, news.order_id, news.word, subscription.endpoint, status, error)
+        delivery = Delivery(at, order_id, word, endpoint, status, error)
         self.deliveries.append(delivery)
         return delivery

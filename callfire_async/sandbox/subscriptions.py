@@ -12,7 +12,7 @@ from aiohttp import web
 from . import documents
 from .forms import PAGE, SUBSCRIPTION, RefusedError, check, read_form, read_page, read_query, require
 
-#: "There is a limit of 10,000 subscriptions" for each account. What the one too many is answered, no document says.
+#: Subscriptions an account may have: documented. What the one too many is answered is not.
 MOST: Final = 10_000
 
 _FILTERS: Final = ("BroadcastId", "BatchId", "FromNumber", "ToNumber", "Inbound")
@@ -80,11 +80,13 @@ class Subscriptions(Mapping[int, Subscription]):
     def __len__(self) -> int:
         return len(self._all)
 
-    def add(self, **fields: Any) -> int:
-        """Make a subscription and return its id."""
-        self._last_id += self._random.randrange(1, 10) * 1000
-        self._all[self._last_id] = Subscription(id=self._last_id, **fields)
-        return self._last_id
+    def subscribe(self, form: Mapping[str, str], *, enabled: bool, non_strict_ssl: bool) -> int:
+        """Make a subscription without a call. ValueError for a wrong parameter."""
+        try:
+            check(form, SUBSCRIPTION)
+        except RefusedError as refused:
+            raise ValueError(refused.message) from None
+        return self._add(enabled=enabled, non_strict_ssl=non_strict_ssl, **_fields(form))
 
     def add_routes(self, router: web.UrlDispatcher) -> None:
         """Put the five operations on a router."""
@@ -105,7 +107,7 @@ class Subscriptions(Mapping[int, Subscription]):
         if made is None:
             if len(self._all) >= MOST:
                 raise RefusedError(403, f"An account has at most {MOST:,} subscriptions.")
-            made = self.add(**_fields(form))
+            made = self._add(**_fields(form))
             if request_id:
                 self._made[request_id] = made
         return xml(documents.reference(f"subscription/{made}"), status=201)
@@ -122,20 +124,25 @@ class Subscriptions(Mapping[int, Subscription]):
         subscription = self._find(request)
         form = await read_form(request)
         check(form, SUBSCRIPTION)
-        request = (subscription.id, form.get("RequestId", ""))
-        if request not in self._updated:
+        update = (subscription.id, form.get("RequestId", ""))
+        if update not in self._updated:
             fields = _fields(form)
             if "filters" in fields:
                 fields["filters"] = MappingProxyType({**subscription.filters, **fields["filters"]})
             self._all[subscription.id] = replace(subscription, **fields)
             if "RequestId" in form:
-                self._updated.add(request)
+                self._updated.add(update)
         return web.Response(status=self.update_status)  # it "returns no response"
 
     async def _delete(self, request: web.Request) -> web.Response:
         read_query(request, {})
         del self._all[self._find(request).id]
         return web.Response(status=self.update_status)
+
+    def _add(self, **fields: Any) -> int:
+        self._last_id += self._random.randrange(1, 10) * 1000
+        self._all[self._last_id] = Subscription(id=self._last_id, **fields)
+        return self._last_id
 
     def _find(self, request: web.Request) -> Subscription:
         asked = request.match_info["id"]

@@ -83,7 +83,7 @@ def checked(schema: str) -> str:
 def script(schema: str, *, after: int = 0, role: str | None = None) -> str:
     """The SQL that brings a schema up to date, from version `after` on, and lets a role use it. For an owner to run."""
     schema = checked(schema)
-    statements = [*(migration.replace("{schema}", schema) for migration in MIGRATIONS[after:])]
+    statements = [*(migration.rstrip().replace("{schema}", schema) + "\n" for migration in MIGRATIONS[after:])]
     statements.append(f"    UPDATE {schema}.version SET version = {len(MIGRATIONS)};\n")
     if role is not None:
         name = '"' + role.replace('"', '""') + '"'

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from callfire_async import NumberOrder, OrderItem, Outcome, ProtocolError
+from callfire_async import (
+    CallFinished,
+    CampaignNotification,
+    NumberOrder,
+    OrderItem,
+    Outcome,
+    ProtocolError,
+    TextNotification,
+)
 from callfire_async.providers import Postback
 from callfire_async.providers.callfire import CallFireProvider
 
@@ -43,7 +52,15 @@ POSTBACKS = [
         ),
         id="the hypothetical notification",
     ),
-    pytest.param((SAMPLES / "postback.text.xml").read_bytes(), NOTHING, id="a text message"),
+    pytest.param(b'{"NumberOrder":{"@id":7}}', HINT, id="JSON"),
+    pytest.param(b' [{"a": [1, null, {"NumberOrder": {"@id": "7", "": true}}]}]', HINT, id="JSON within JSON"),
+    pytest.param(
+        b'{"NumberOrderFinished":{"SubscriptionId":1,"NumberOrder":{"@id":7,"Status":"FINISHED","Created":"2014-12-17T12:25:36Z","TotalCost":1}}}',
+        WHOLE,
+        id="a whole order in JSON",
+    ),
+    pytest.param(b'{"@id": 7, "NumberOrder": 7}', NOTHING, id="JSON with an id elsewhere"),
+    pytest.param(b"[]", NOTHING, id="JSON of nothing"),
     pytest.param(f"<Whatever {DATA}>{ORDER}</Whatever>".encode(), WHOLE, id="any root"),
     pytest.param(f"<Whatever>{ORDER}</Whatever>".encode(), WHOLE, id="no namespace"),
     pytest.param(ORDER.encode(), WHOLE, id="the order itself"),
@@ -102,7 +119,6 @@ def test_the_body_decides_and_not_what_its_headers_call_it(content_type: str) ->
     "body",
     [
         pytest.param(b"", id="nothing"),
-        pytest.param(b'{"NumberOrder":{"@id":7}}', id="JSON"),
         pytest.param(b"NumberOrder=7", id="a form"),
         pytest.param(ORDER.encode()[:-1], id="half an order"),
         pytest.param(b"<a><Modified>2012-09-24T05:02:35Z</Modified</a>", id="the vendor's own sample, as published"),
@@ -117,3 +133,106 @@ def test_a_body_that_is_no_xml_cannot_be_read(body: bytes) -> None:
     with pytest.raises(ProtocolError, match=r"^The XML cannot be read: .*\.$") as caught:
         CallFireProvider().decode_postback({}, body)
     assert caught.value.body == body
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b"{", id="half an object"),
+        pytest.param(b'{"a": 1, "a": 2}', id="a name twice"),
+        pytest.param(b'{"NumberOrder": {"@id": NaN}}', id="no number"),
+        pytest.param(b"[" * 30_000, id="depth"),
+        pytest.param(b'{"a": [' + b"1," * 20_000 + b"1]}", id="too many values"),
+        pytest.param(b'{"a": ' + b"9" * 60_000 + b"}", id="an absurd number"),
+        pytest.param(b'{"a": "\\ud800"}', id="half a character"),
+    ],
+)
+def test_a_body_that_is_no_json_cannot_be_read(body: bytes) -> None:
+    with pytest.raises(ProtocolError, match=r"^The JSON cannot be read: .*\.$"):
+        CallFireProvider().decode_postback({}, body)
+
+
+ACTION = {
+    "from_number": "18185550100",
+    "to_number": "18185550199",
+    "state": "FINISHED",
+    "inbound": True,
+    "created": datetime(2012, 9, 24, 5, 2, 35, tzinfo=UTC),
+    "modified": datetime(2012, 9, 24, 5, 2, 35, tzinfo=UTC),
+    "final_result": "RECEIVED",
+    "contact_id": "1418291001",
+}
+FIELDS = (
+    "<FromNumber>18185550100</FromNumber><ToNumber>18185550199</ToNumber><State>FINISHED</State><ContactId>1418291001</ContactId>"
+    "<Inbound>true</Inbound><Created>2012-09-24T05:02:35Z</Created><Modified>2012-09-24T05:02:35Z</Modified><FinalResult>RECEIVED</FinalResult>"
+)
+
+
+def within(root: str, item: str) -> bytes:
+    return (
+        f'<n:{root} {DATA} xmlns:n="http://api.callfire.com/notification/xsd"><n:SubscriptionId>19001</n:SubscriptionId>{item}</n:{root}>'
+    ).encode()
+
+
+NOTIFICATIONS = [
+    pytest.param(
+        (SAMPLES / "postback.text.xml").read_bytes(),
+        TextNotification(id="5707328001", subscription_id="19001", message="Hello", raw={}, **ACTION),  # type: ignore[arg-type]
+        id="the sample of a text",
+    ),
+    pytest.param(
+        b'{"TextNotification": {"SubscriptionId": 19001, "Text": {"@id": 5707328001, "FromNumber": 18185550100, "ToNumber": "18185550199",'
+        b'"State": "FINISHED", "ContactId": 1418291001, "Inbound": true, "Created": "2012-09-24T05:02:35Z", "Modified": "2012-09-24T05:02:35Z",'
+        b'"FinalResult": "RECEIVED", "Message": "Hello"}}}',
+        TextNotification(id="5707328001", subscription_id="19001", message="Hello", raw={}, **ACTION),  # type: ignore[arg-type]
+        id="the same in JSON",
+    ),
+    pytest.param(
+        within("CallFinished", f'<Call id="7">{FIELDS}<CallRecord id="8"><Result>LA</Result></CallRecord></Call>'),
+        CallFinished(id="7", subscription_id="19001", raw={}, **ACTION),  # type: ignore[arg-type]
+        id="a call",
+    ),
+    pytest.param(
+        within(
+            "BroadcastNotification",
+            '<Broadcast id="9"><Name>Spring</Name><Status>FINISHED</Status><LastModified>2012-09-24T05:02:35Z</LastModified><Type>TEXT</Type></Broadcast>',
+        ),
+        CampaignNotification(
+            id="9",
+            subscription_id="19001",
+            name="Spring",
+            status="FINISHED",
+            type="TEXT",
+            last_modified=datetime(2012, 9, 24, 5, 2, 35, tzinfo=UTC),
+            raw={},
+        ),
+        id="a campaign",
+    ),
+    pytest.param(
+        b'<a><Text id="1"><Created>yesterday</Created><Inbound>maybe</Inbound></Text></a>',
+        TextNotification(id="1", raw={}),
+        id="a text of which little can be read",
+    ),
+]
+
+
+@pytest.mark.parametrize(("body", "notification"), NOTIFICATIONS)
+@pytest.mark.parametrize("packed", ["bare", "in SOAP"])
+def test_a_body_tells_of_something_else(
+    packed: str, body: bytes, notification: TextNotification | CallFinished | CampaignNotification
+) -> None:
+    if packed == "in SOAP":
+        if body.startswith(b"{"):
+            pytest.skip("SOAP holds no JSON")
+        bare = body.partition(b"?>")[2] if body.startswith(b"<?") else body
+        body = (
+            b'<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body>'
+            + bare
+            + b"</s:Body></s:Envelope>"
+        )
+    postback = CallFireProvider().decode_postback({}, body)
+    assert postback.order_id is None
+    told = postback.notification
+    assert isinstance(told, type(notification))
+    assert told.raw["@id"] == notification.id
+    assert replace(told, raw={}) == notification

@@ -22,13 +22,13 @@ CLASSES = {name: thing for name, thing in PUBLIC.items() if inspect.isclass(thin
 VALUES = sorted(name for name, kind in CLASSES.items() if dataclasses.is_dataclass(kind))
 
 
-def test_all_is_sorted_and_names_everything_that_can_be_seen() -> None:
+def test_all_names_everything_that_can_be_seen() -> None:
     visible = {
         name
         for name, thing in vars(callfire_async).items()
         if not name.startswith("_") and not isinstance(thing, ModuleType)
     }
-    assert list(callfire_async.__all__) == sorted(visible | {"__version__"})
+    assert set(callfire_async.__all__) == visible | {"__version__"}  # and ruff sees to the order
 
 
 @pytest.mark.parametrize("name", callfire_async.__all__)

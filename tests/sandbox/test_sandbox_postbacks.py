@@ -184,18 +184,21 @@ async def test_the_default_is_the_sandbox_s_own(mailbox: Mailbox) -> None:
             assert await words(sandbox, mailbox) == ["FINISHED"]
 
 
-async def test_only_enabled_subscriptions_to_xml_over_http_hear_of_orders(
-    sandbox: Sandbox, http: httpx.AsyncClient
-) -> None:
+async def test_every_enabled_address_on_the_web_hears_of_orders(sandbox: Sandbox, http: httpx.AsyncClient) -> None:
     (first,) = sandbox.subscriptions
     url = sandbox.subscriptions[first].endpoint
     sandbox.subscribe(f"{url}/disabled", enabled=False)
     sandbox.subscribe(f"{url}/json", notification_format="JSON")
+    sandbox.subscribe(f"{url}/soap", notification_format="SOAP")
+    sandbox.subscribe(f"{url}/legacy", notification_format="LEGACY")  # what that looks like, no document shows
     sandbox.subscribe("someone@example.com")
     sandbox.subscribe(f"{url}/other", trigger_event="INBOUND_TEXT_FINISHED", non_strict_ssl=True)
     await buy(sandbox, http)
     await end_of_deliveries(sandbox)
-    assert {delivery.endpoint for delivery in sandbox.deliveries} == {url, f"{url}/other"}
+    assert {delivery.endpoint for delivery in sandbox.deliveries} == {
+        url,
+        *(f"{url}/{last}" for last in ("json", "soap", "other")),
+    }
 
 
 async def test_an_endpoint_s_refusal_is_noted(sandbox: Sandbox, http: httpx.AsyncClient, mailbox: Mailbox) -> None:

@@ -116,6 +116,66 @@ async def test_the_order_in_a_postback_is_valid(
     assert int(subscription_id.text or "") in sandbox.subscriptions
 
 
+@pytest.mark.parametrize(
+    ("path", "query", "element"),
+    [
+        ("/number/regions", {}, "Region"),
+        ("/number/regions", {"State": "WA"}, "Region"),
+        ("/number/search", {"Count": "1000"}, "Number"),
+        ("/number/search", {"Count": "700", "TollFree": "true"}, "Number"),
+        ("/number/search", {"Count": "1", "Prefix": "1999"}, "Number"),
+        ("/number/keyword/search", {"Keywords": "SUN MOON"}, "Keyword"),
+        ("/number", {}, "Number"),
+        ("/number/keyword", {}, "Keyword"),
+    ],
+)
+async def test_lists_are_valid(  # noqa: PLR0917  # a table has its columns
+    schema: xmlschema.XMLSchema,
+    sandbox: Sandbox,
+    http: httpx.AsyncClient,
+    path: str,
+    query: dict[str, str],
+    element: str,
+) -> None:
+    sandbox.offer("19995550100")
+    sandbox.own("12065550100", "18005550100", "19995550101", "44207946000", "CHOCOLATE", "VANILLA")
+    await http.put("/number/release", data={"Number": "18005550100"})
+    await http.put("/number/release", data={"Number": "67076", "Keyword": "VANILLA"})
+    found = ET.fromstring((await http.get(path, params=query)).text)
+    assert len(found) == int(found.get("totalResults", "")) > 0
+    assert {child.tag for child in found} == {D + element}
+    for child in found:
+        schema.validate(child)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {},
+        {"CallFeature": "DISABLED", "TextFeature": "DISABLED"},
+        {"InboundCallConfigurationType": "TRACKING"},
+        {
+            "InboundCallConfigurationType": "TRACKING",
+            "WhisperSoundId": "2",
+            "TransferNumber": "12065550100 +18005550100",
+            "Screen": "1",
+            "Record": "false",
+            "IntroSoundId": "1",
+        },
+        {"InboundCallConfigurationType": "IVR", "DialplanXml": "<dialplan name='&amp;'/>"},
+    ],
+    ids=lambda form: "-".join(form.values()),
+)
+async def test_a_configured_number_is_valid(
+    schema: xmlschema.XMLSchema, sandbox: Sandbox, http: httpx.AsyncClient, form: dict[str, str]
+) -> None:
+    sandbox.own("12065550100")
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    assert (await http.put("/number/12065550100", data=form, headers=headers)).status_code == 200
+    (number,) = ET.fromstring((await http.get("/number/12065550100")).text)
+    schema.validate(number)
+
+
 async def test_subscriptions_are_valid(schema: xmlschema.XMLSchema, sandbox: Sandbox, http: httpx.AsyncClient) -> None:
     form = {
         "TriggerEvent": "INBOUND_TEXT_FINISHED",
@@ -135,3 +195,19 @@ async def test_subscriptions_are_valid(schema: xmlschema.XMLSchema, sandbox: San
         schema.validate(subscription)
         alone = ET.fromstring((await http.get(f"/subscription/{subscription.get('id')}")).text)
         schema.validate(alone[0])
+
+
+async def test_a_keyword_in_a_filter_is_the_only_number_the_schema_does_not_know(
+    schema: xmlschema.XMLSchema, sandbox: Sandbox, http: httpx.AsyncClient
+) -> None:
+    """Later documents accept 67076:KEYWORD; PhoneNumber forbids the colon."""
+    made = await http.post(
+        "/subscription",
+        data={"TriggerEvent": "INBOUND_TEXT_FINISHED", "Endpoint": "http://x/", "ToNumber": "67076:KEYWORD"},
+    )
+    assert made.status_code == 201
+    (subscription_id,) = sandbox.subscriptions
+    (subscription,) = ET.fromstring((await http.get(f"/subscription/{subscription_id}")).text)
+    errors = list(schema.iter_errors(subscription))
+    assert [error.elem.tag for error in errors if error.elem is not None] == [f"{D}ToNumber"]
+    assert len(errors) == 1

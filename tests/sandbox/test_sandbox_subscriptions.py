@@ -1,6 +1,7 @@
 """The subscription service."""
 # pytest imports by path; the XML is the sandbox's
 
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -73,7 +74,9 @@ async def test_a_subscription_comes_back_as_it_was_made(sandbox: Sandbox, http: 
         "ToNumber": "67076:KEYWORD",
         "Inbound": "true",
     }
+    # These two have no element in the vendor's schema.
     assert sandbox.subscriptions[made].non_strict_ssl is True
+    assert sandbox.subscriptions[made].expires_at == 1_700_000_000_000
 
 
 async def test_xml_and_enabled_are_the_defaults(sandbox: Sandbox, http: httpx.AsyncClient) -> None:
@@ -87,6 +90,54 @@ async def test_one_request_id_makes_one_subscription(sandbox: Sandbox, http: htt
     assert await subscribe(http, RequestId="https://example.com/2") != first
     assert await subscribe(http) != await subscribe(http)
     assert len(sandbox.subscriptions) == 4
+
+
+async def test_a_create_whose_reply_is_lost_can_be_sent_again(sandbox: Sandbox, http: httpx.AsyncClient) -> None:
+    sandbox.fault_next("/subscription", "drop_after", "malformed")
+    form = GOOD | {"RequestId": "https://example.com/1"}
+    with pytest.raises(httpx.RemoteProtocolError):
+        await http.post("/subscription", data=form)
+    with pytest.raises(ET.ParseError):
+        message(await http.post("/subscription", data=form))
+    (made,) = sandbox.subscriptions
+    assert await subscribe(http, RequestId="https://example.com/1") == made
+    # It is the request that is made once, whatever has become of the subscription: no document says more.
+    await http.delete(f"/subscription/{made}")
+    assert await subscribe(http, RequestId="https://example.com/1") == made
+    assert not sandbox.subscriptions
+
+
+async def test_a_refused_create_has_not_been_made(sandbox: Sandbox, http: httpx.AsyncClient) -> None:
+    sandbox.refuse_subscriptions = True
+    await http.post("/subscription", data=GOOD | {"RequestId": "1"})
+    sandbox.refuse_subscriptions = False
+    assert await subscribe(http, RequestId="1") in sandbox.subscriptions
+
+
+async def test_an_update_is_done_once_for_one_request_id(sandbox: Sandbox, http: httpx.AsyncClient) -> None:
+    first, second = await subscribe(http, RequestId="1"), await subscribe(http)
+    for enabled, request_id in (("false", "1"), ("true", "2"), ("false", "1")):
+        await http.put(f"/subscription/{first}", data={"Enabled": enabled, "RequestId": request_id})
+    assert sandbox.subscriptions[first].enabled is True
+    await http.put(f"/subscription/{second}", data={"Enabled": "false", "RequestId": "1"})
+    assert sandbox.subscriptions[second].enabled is False
+
+
+async def test_an_account_has_at_most_10_000(sandbox: Sandbox, http: httpx.AsyncClient) -> None:
+    for number in range(9_999):
+        sandbox.subscribe(f"http://x/{number}")
+    await subscribe(http, RequestId="last")
+    reply = await http.post("/subscription", data=GOOD)
+    assert (reply.status_code, message(reply)) == (403, "An account has at most 10,000 subscriptions.")
+    await subscribe(http, RequestId="last")
+    assert len(sandbox.subscriptions) == 10_000
+
+
+async def test_an_expired_subscription_hears_nothing(sandbox: Sandbox, http: httpx.AsyncClient) -> None:
+    now = time.time() * 1000
+    past, future = [await subscribe(http, ExpiresAt=f"{now + away:.0f}") for away in (-1000, 60_000)]
+    assert sandbox.subscriptions[past].hears_of_orders is False
+    assert sandbox.subscriptions[future].hears_of_orders is True
 
 
 @pytest.mark.parametrize(
@@ -146,6 +197,13 @@ async def test_an_update_changes_what_it_names(sandbox: Sandbox, http: httpx.Asy
     assert dict(changed.filters) == {"BroadcastId": "1", "BatchId": "2"}
     reply = await http.put(f"/subscription/{made}", data={"Enabled": "1"})
     assert sandbox.subscriptions[made].enabled is True
+    await http.put(
+        f"/subscription/{made}",
+        data={"Endpoint": "a@b.c", "NotificationFormat": "EMAIL", "TriggerEvent": "CAMPAIGN_STOPPED", "Inbound": "1"},
+    )
+    changed = sandbox.subscriptions[made]
+    assert (changed.endpoint, changed.notification_format) == ("a@b.c", "EMAIL")
+    assert (changed.trigger_event, changed.filters["Inbound"]) == ("CAMPAIGN_STOPPED", "true")
     reply = await http.put(f"/subscription/{made}", data={"Enabeld": "1"})
     assert (reply.status_code, message(reply)) == (400, "Unknown parameter Enabeld.")
 
@@ -161,6 +219,16 @@ async def test_a_deleted_subscription_is_gone(sandbox: Sandbox, http: httpx.Asyn
         await http.put(f"/subscription/{made}", data={"Enabled": "1"}),
     ):
         assert (gone.status_code, message(gone)) == (404, f"subscription {made} does not exist")
+
+
+async def test_an_update_and_a_delete_may_be_answered_200(sandbox: Sandbox, http: httpx.AsyncClient) -> None:
+    made = await subscribe(http)
+    sandbox.update_status = 200
+    for reply in (
+        await http.put(f"/subscription/{made}", data={"Enabled": "1"}),
+        await http.delete(f"/subscription/{made}"),
+    ):
+        assert (reply.status_code, reply.content) == (200, b"")
 
 
 async def test_subscribing_by_hand_checks_its_words(sandbox: Sandbox) -> None:
