@@ -38,15 +38,16 @@ _SELECT: Final = f"""SELECT key, content, {_PHASE}, submitted_at, order_id, stat
 _BY_KEY: Final = "provider = $1 AND account = $2 AND key = $3"
 
 _INTEND: Final = """
-    INSERT INTO {schema}.orders (provider, account, key, content, phase, submitted_at, callback, changed_at, node, attempt)
-    VALUES ($1, $2, $3, $4, 'intended', $5, $6, clock_timestamp(), $7, $8) ON CONFLICT DO NOTHING RETURNING number
+    INSERT INTO {schema}.orders (provider, account, key, content, phase, submitted_at, callback, node, attempt)
+    VALUES ($1, $2, $3, $4, 'intended', $5, $6, $7, $8) ON CONFLICT DO NOTHING RETURNING number
 """
 _ATTACH: Final = """
-    INSERT INTO {schema}.orders (provider, account, key, content, phase, submitted_at, order_id, state, changed_at)
-    VALUES ($1, $2, $3, $4, 'open', $5, $6, $7, clock_timestamp()) ON CONFLICT DO NOTHING RETURNING number
+    INSERT INTO {schema}.orders (provider, account, key, content, phase, submitted_at, order_id, state)
+    VALUES ($1, $2, $3, $4, 'open', $5, $6, $7) ON CONFLICT DO NOTHING RETURNING number
 """
 _PLACE: Final = f"""
-    UPDATE {{schema}}.orders SET phase = $4, order_id = $5, state = $6, settled_by = $7, changed_at = clock_timestamp(),
+    UPDATE {{schema}}.orders SET phase = $4, order_id = $5, state = $6, settled_by = $7,
+        changed_at = CASE WHEN $6::text IS NOT NULL THEN clock_timestamp() END,
         settled_at = CASE WHEN $4 = 'settled' THEN clock_timestamp() END
     WHERE {_BY_KEY}
 """

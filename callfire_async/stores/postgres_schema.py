@@ -23,7 +23,7 @@ MIGRATIONS: Final[list[str]] = [
         seen timestamptz NOT NULL
     );
 
-    -- The purchases. node and attempt tell who wrote the intention, and which one it was.
+    -- The purchases. node and attempt tell who wrote the intention, and which one it was; changed_at is when the provider's word last changed.
     CREATE TABLE {schema}.orders (
         number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
         provider text NOT NULL,
@@ -37,7 +37,7 @@ MIGRATIONS: Final[list[str]] = [
         settled_by text,
         callback text,
         settled_at timestamptz,
-        changed_at timestamptz NOT NULL,
+        changed_at timestamptz,
         node bigint,
         attempt bigint
     );
@@ -46,7 +46,7 @@ MIGRATIONS: Final[list[str]] = [
     CREATE UNIQUE INDEX orders_by_callback ON {schema}.orders (provider, account, callback) WHERE callback IS NOT NULL;
     CREATE INDEX orders_not_settled ON {schema}.orders (provider, account, phase) WHERE phase <> 'settled';
     CREATE INDEX orders_settled ON {schema}.orders (settled_at) WHERE phase = 'settled';
-    CREATE INDEX orders_changed ON {schema}.orders (changed_at);
+    CREATE INDEX orders_changed ON {schema}.orders (changed_at) WHERE changed_at IS NOT NULL;
 
     -- What may be asked about when. Ids that are not orders come here too, and go once they have rested.
     -- due: when it may be claimed, the end of the lease while it is claimed; null: not by itself.

@@ -44,9 +44,7 @@ _SIGN_OF_LIFE: Final = """
     SELECT pg_notify($2, $3) FROM seen
 """
 
-_CHANGED: Final = (
-    "SELECT provider, account, order_id FROM {schema}.orders WHERE changed_at >= $1 AND order_id IS NOT NULL"
-)
+_CHANGED: Final = "SELECT provider, account, order_id, changed_at FROM {schema}.orders WHERE changed_at >= $1"
 
 _CHORES: Final = (
     f"""
@@ -80,6 +78,7 @@ class Wakes:
         self._watchers: defaultdict[Scope, list[Callable[[str], None]]] = defaultdict(list)
         self._task: asyncio.Task[None] | None = None
         self._read_up_to: datetime | None = None
+        self._read: set[tuple[object, ...]] = set()
         self._echoed = True
         self._deaf = False
         self.owed: list[Callable[[], Awaitable[object]]] = []
@@ -162,9 +161,10 @@ class Wakes:
     async def _catch_up(self, session: Session) -> None:
         """Tell of all that has changed since the last time."""
         ((now,),) = await session.fetch("SELECT clock_timestamp() - make_interval(secs => $1)", _OVERLAP)
-        for provider, account, order_id in await session.fetch(_CHANGED, self._read_up_to or now):
+        changes = {tuple(row) for row in await session.fetch(_CHANGED, self._read_up_to or now)}
+        for provider, account, order_id, _ in changes - self._read:
             self.tell(Scope(provider, account), order_id)
-        self._read_up_to = now
+        self._read_up_to, self._read = now, changes
 
     async def _pay(self) -> None:
         """Make the writes that could not be made."""
