@@ -89,13 +89,22 @@ class PostgresStore(SharedSchedule):
     """A Store in a schema of a PostgreSQL database, made when it is not there. Any number of processes may have it open.
 
     `url` is "postgresql://user:password@host/database". A process uses up to `pool_size` connections, and one more to hear of the others.
+    With `prepare=False` no statement is kept prepared, which some poolers in transaction mode need; each then costs two round trips more.
     Settled orders are kept for `keep`, then deleted with their keys. Raises StoreError, with what to do about it, for a database that cannot be
     reached or whose disk is full, a role that may not do what is needed, and tables of a newer version. While the database is away
     every method raises StoreError; afterwards everything goes on by itself.
     """
 
-    def __init__(self, url: str, *, schema: str = "callfire_async", pool_size: int = 8, keep: timedelta = KEEP) -> None:
-        super().__init__(Database(url, schema=schema, size=pool_size))
+    def __init__(
+        self,
+        url: str,
+        *,
+        schema: str = "callfire_async",
+        pool_size: int = 8,
+        prepare: bool = True,
+        keep: timedelta = KEEP,
+    ) -> None:
+        super().__init__(Database(url, schema=schema, size=pool_size, prepare=prepare))
         self._wakes = Wakes(self._database, keep=keep)
         self._attempts = itertools.count()
         #: Purchases whose submission is on the way from here, and which attempt each is.

@@ -142,7 +142,7 @@ class Wakes:
         lost = asyncio.Event()
         session.connection.add_termination_listener(lambda _: lost.set())
         await self._database.explained(session.connection.add_listener(self._database.schema, self._notified))
-        self._echoed = not self._deaf
+        self._echoed = True
         while not lost.is_set():
             self._judge_echo()
             await self._database.explained(self._beat(session))
@@ -189,10 +189,8 @@ class Wakes:
 
     def _judge_echo(self) -> None:
         """Every sign of life is a notification to oneself as well: without an echo, nothing else is heard either."""
-        if self._echoed:
-            self._deaf = False
-        elif not self._deaf:
-            self._deaf = True
+        if not self._echoed and not self._deaf:
+            self._deaf = True  # for good: behind a pooler, one or another may still come through
             logger.warning(
                 "The database delivers no notifications, as behind a pooler in transaction mode. Orders that other processes settle are noticed "
                 "after up to %.0f seconds. Give this store an address that reaches PostgreSQL itself to hear at once.",
