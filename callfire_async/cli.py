@@ -39,12 +39,15 @@ def _main(
 
 @app.command()
 def demo(
+    provider: Annotated[str, typer.Option(help="Whom the sandbox stands in for: callfire or cm.")] = "callfire",
     seed: Annotated[int | None, typer.Option(help="Makes the sandbox's numbers and ids the same each time.")] = None,
 ) -> None:
     """Watch five orders end in five ways. Needs no account: sandbox, listener and client run in this process. Takes about seven seconds."""
-    from callfire_async.demo import run
+    from callfire_async.demo import SCENES, run
 
-    if not asyncio.run(run(typer.echo, seed=seed)):
+    if provider not in SCENES:
+        raise typer.BadParameter(f"{provider!r} is none of {', '.join(SCENES)}.")
+    if not asyncio.run(run(typer.echo, provider=provider, seed=seed)):
         raise typer.Exit(1)
 
 
@@ -94,7 +97,16 @@ async def _serve(server: "Sandbox") -> None:
         with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C raises KeyboardInterrupt instead
             asyncio.get_running_loop().add_signal_handler(name, stopped.set)
     async with server:
-        typer.echo(_HOW_TO.format(url=server.callfire_url, login=server.login, password=server.password))
+        typer.echo(
+            _HOW_TO.format(
+                url=server.callfire_url,
+                login=server.login,
+                password=server.password,
+                cm_url=server.cm_url,
+                cm_token=server.cm_token,
+                cm_account=server.cm_account,
+            )
+        )
         with contextlib.suppress(asyncio.CancelledError):
             await stopped.wait()
         typer.echo(
@@ -103,10 +115,11 @@ async def _serve(server: "Sandbox") -> None:
 
 
 _HOW_TO = """\
-A sandbox of CallFire 1.1 listens at {url}
+A sandbox of CallFire 1.1 and CM.com listens at {url}
 Stop it with Ctrl-C. Point a client at it:
 
     CallFire("{login}", "{password}", base_url="{url}")
+    CMVoice("{cm_token}", account="{cm_account}", base_url="{cm_url}")
 
 or look at it by hand:
 

@@ -4,29 +4,71 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from callfire_async import CallFire, Error, Listener, Outcome, Region
+from callfire_async import CallFire, CMVoice, Error, Listener, Outcome, Region
 from callfire_async.sandbox import Life, Sandbox
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
-    from callfire_async import NumberOrder, Order
+    from callfire_async import Order, OrderClient
 
 PROCESSING = 1.5
 """Seconds the demo's sandbox works on an order; CallFire's pages speak of up to twenty."""
 
-STORIES = (
-    ("all goes well", Life()),
-    ("its postback gets lost", Life(postback="lost", processing=5.5)),
-    ("one number is not to be had", Life(result="partial")),
-    ("CallFire cannot deliver", Life(result="errored")),
-    ("it waits for money", Life(result="parked")),
-)
-
 SEATTLE = Region(city="Seattle", state="WA", country="US")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Scene:
+    """Where the demo plays: one provider, how to talk to it, and what happens to five orders of three numbers."""
+
+    provider: str
+    #: What it calls the news that it sends.
+    news: str
+    client: Callable[[Sandbox, Listener], OrderClient[Any]]
+    order: Callable[[Any], Awaitable[Order[Any]]]
+    stories: tuple[tuple[str, Life], ...]
+
+
+SCENES = {
+    "callfire": _Scene(
+        provider="CallFire",
+        news="postback",
+        client=lambda sandbox, listener: CallFire(
+            sandbox.login, sandbox.password, base_url=sandbox.callfire_url, listener=listener
+        ),
+        order=lambda client: client.order(local=3, region=SEATTLE),
+        stories=(
+            ("all goes well", Life()),
+            ("its postback gets lost", Life(postback="lost", processing=5.5)),
+            ("one number is not to be had", Life(result="partial")),
+            ("CallFire cannot deliver", Life(result="errored")),
+            ("it waits for money", Life(result="parked")),
+        ),
+    ),
+    "cm": _Scene(
+        provider="CM.com",
+        news="callback",
+        client=lambda sandbox, listener: CMVoice(
+            sandbox.cm_token, account=sandbox.cm_account, base_url=sandbox.cm_url, listener=listener
+        ),
+        order=lambda client: client.order(
+            company_profile=Sandbox.cm_company_profile, quantity=3, area_code="206", city="Seattle"
+        ),
+        stories=(
+            ("all goes well", Life()),
+            ("its callbacks get lost", Life(postback="lost", processing=5.5)),
+            ("one number is not to be had", Life(result="partial")),
+            ("CM.com rejects it", Life(result="rejected")),
+            ("its numbers are there at once", Life(processing=0)),
+        ),
+    ),
+}
+"""What `run` can show, by name."""
 
 
 class _Teller:
@@ -43,44 +85,43 @@ class _Teller:
         self._say(f"{self.seconds():5.1f} s  {line}")
 
 
-async def run(say: Callable[[str], object], *, seed: int | None = None) -> bool:
+async def run(say: Callable[[str], object], *, provider: str = "callfire", seed: int | None = None) -> bool:
     """Run the demo, each line through `say`. False if two calls about one order came within a second."""
-    teller = _Teller(say)
+    teller, scene = _Teller(say), SCENES[provider]
     listener = Listener()
-    async with (
-        Sandbox(processing=PROCESSING, seed=seed) as sandbox,
-        CallFire(sandbox.login, sandbox.password, base_url=sandbox.callfire_url, listener=listener) as client,
-    ):
-        sandbox.subscribe(listener.url)
-        teller.tell(f"A sandbox stands in for CallFire at {sandbox.callfire_url}")
-        teller.tell(f"A listener takes postbacks on port {listener.port}; the client asks for itself where none comes")
+    async with Sandbox(processing=PROCESSING, seed=seed) as sandbox, scene.client(sandbox, listener) as client:
+        sandbox.subscribe(listener.url)  # CM.com needs none of it: each of its orders carries an address of its own
+        teller.tell(f"A sandbox stands in for {scene.provider}: {client}")
+        teller.tell(
+            f"A listener takes {scene.news}s on port {listener.port}; the client asks for itself where none comes"
+        )
         followed = []
-        for name, (story, life) in zip("ABCDE", STORIES, strict=True):
+        for name, (story, life) in zip("ABCDE", scene.stories, strict=True):
             sandbox.plan(life)
-            order = await client.order(local=3, region=SEATTLE)
+            order = await scene.order(client)
             teller.tell(f"{name}: order {order.id} of 3 numbers is accepted ({story})")
-            followed.append((name, order, asyncio.create_task(_follow(teller, sandbox, name, order))))
+            followed.append((name, order, asyncio.create_task(_follow(teller, sandbox, scene, name, order))))
         ends = [(name, order, await task) for name, order, task in followed]
         stats = client.stats()
-    say("\norder           ordered  fulfilled  status            settled by  seconds  calls")
+    width = max(len(order.id) for _, order, _ in ends)
+    say(f"\n   {'order':<{width}}  ordered  fulfilled  status            settled by  seconds  calls")
     for name, order, seconds in ends:
         state = order.latest
         if state is None:
             continue  # its end was not seen; the line above said why
-        ordered = state.local_numbers.ordered if state.local_numbers else 0
-        calls = sandbox.orders[order.id].calls
+        got, calls = len(state.numbers), sandbox.orders[order.id].calls
         say(
-            f"{name}: {order.id:<12} {ordered:>7}  {len(state.numbers):>9}  {state.status:<16}  {order.settled_by or '':<10}  "
+            f"{name}: {order.id:<{width}}  {got + state.shortfall:>7}  {got:>9}  {state.status:<16}  {order.settled_by or '':<10}  "
             f"{seconds:>7.1f}  {calls:>5}"
         )
     say(
-        f"\n{stats.placed} orders, {stats.polls} calls about them, {stats.postbacks_accepted} postbacks taken as hints."
+        f"\n{stats.placed} orders, {stats.polls} calls about them, {stats.postbacks_accepted} {scene.news}s taken as hints."
     )
     say(_verdict(sandbox))
     return sandbox.violations == 0
 
 
-async def _follow(teller: _Teller, sandbox: Sandbox, name: str, order: Order[NumberOrder]) -> float:
+async def _follow(teller: _Teller, sandbox: Sandbox, scene: _Scene, name: str, order: Order[Any]) -> float:
     """Tell what becomes of one order, and return the seconds until its end."""
     begin = teller.seconds()
     async for state in order.updates():
@@ -91,11 +132,10 @@ async def _follow(teller: _Teller, sandbox: Sandbox, name: str, order: Order[Num
             sandbox.pay(order.id)
     try:
         state = await order
-        how = (
-            "told by its postback, confirmed by asking"
-            if order.settled_by == "postback"
-            else "no postback came, found by asking"
-        )
+        how = {
+            "create": "final in the answer to the order, so never asked about",
+            "postback": f"told by its {scene.news}, confirmed by asking",
+        }.get(order.settled_by or "", f"no {scene.news} came, found by asking")
         short = f", {state.shortfall} short" if state.shortfall else ""
         teller.tell(f"{name}: {state.status}, {how}: {' '.join(state.numbers)}{short}")
     except Error as exc:

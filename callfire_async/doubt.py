@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Generic, Literal
 
-from callfire_async.errors import Error, InvalidOrderError
+from callfire_async.errors import APIError, Error, InvalidOrderError, NotFoundError, ProtocolError, TransportError
 from callfire_async.providers import Reconciliation, S
 from callfire_async.stores import Phase
 
@@ -15,11 +17,13 @@ if TYPE_CHECKING:
 
     from callfire_async.orders import Content
     from callfire_async.poller import Poller
-    from callfire_async.providers import Investigation, Provider, Reply
+    from callfire_async.providers import Investigation, Provider, Reply, Request
     from callfire_async.registry import Registry, Tracked
     from callfire_async.stores import Record, Scope, Store
     from callfire_async.transport import Transport
+    from callfire_async.unwritten import Unwritten
 
+logger = logging.getLogger("callfire_async.doubt")
 
 #: What may turn out to be an order that nobody has heard of yet.
 _UNSETTLED: Final = (Phase.INTENDED, Phase.IN_DOUBT)
@@ -48,6 +52,7 @@ class Doubts(Generic[S]):
         transport: Transport,
         registry: Registry[S],
         poller: Poller[S],
+        unwritten: Unwritten,
     ) -> None:
         self._store = store
         self._scope = scope
@@ -55,9 +60,11 @@ class Doubts(Generic[S]):
         self._transport = transport
         self._registry = registry
         self._poller = poller
+        self._unwritten = unwritten
 
     async def list(self) -> list[InDoubt]:
         """All of them, oldest first."""
+        await self._unwritten.settle()
         records = await self._store.in_phase(self._scope, Phase.IN_DOUBT)
         return [InDoubt(key=r.key, request=r.content, submitted_at=r.submitted_at) for r in records]
 
@@ -68,7 +75,7 @@ class Doubts(Generic[S]):
         attached = [str(r.order_id) for r in await self._store.in_phase(self._scope, Phase.OPEN) if not r.content]
         strays = [
             state
-            for order_id in [*self._registry.strays, *attached]
+            for order_id in [*self._registry.hearsay.strays, *attached]
             if (state := await self._seen(order_id)) is not None
         ]
         matching = [state for state in strays if self._provider.matches(state, record.content, record.submitted_at)]
@@ -90,16 +97,28 @@ class Doubts(Generic[S]):
         """Settle the doubt: it was placed, and this is its id. It is followed from now on."""
         self._provider.encode_status(order_id)  # refuses an impossible id
         await self._in_doubt(key)
+        try:
+            await self._poller.ask(order_id)
+        except NotFoundError as exc:
+            raise NotFoundError(
+                f"The provider knows no order {order_id}, so the purchase {key!r} stays in doubt. It says: {exc.message}",
+                status=exc.status,
+            ) from exc
+        except (APIError, TransportError, ProtocolError):
+            logger.info(
+                "Order %s could not be asked about; it is taken for the purchase %r all the same.", order_id, key
+            )
         record = await self._store.place(self._scope, key, order_id, ask_in=0.0, rest=0.0)
-        self._registry.strays.pop(order_id, None)
         return await self._registry.track(record)
 
     async def abandon(self, key: str) -> None:
         """Settle the doubt: it was not placed. The key is free again."""
         await self._in_doubt(key)
-        await self._store.refuse(self._scope, key)
+        if await self._store.refuse(self._scope, key) is not None:  # it was placed meanwhile
+            await self._in_doubt(key)
 
     async def _in_doubt(self, key: str) -> Record:
+        await self._unwritten.settle(key)
         record = await self._store.find_key(self._scope, key)
         if record is None or record.phase is not Phase.IN_DOUBT:
             what = "is not known" if record is None else f"is {record.phase}"
@@ -132,17 +151,26 @@ class Doubts(Generic[S]):
     async def _follow(self, investigation: Investigation) -> Reconciliation:
         """Carry the questions of an investigation to the provider, and the answers back."""
         answer: Reply | Error | None = None
-        try:
-            while True:
-                failed = isinstance(answer, Error)
-                request = investigation.throw(answer) if failed else investigation.send(answer)  # type: ignore[arg-type]  # begins with None
-                try:
-                    answer = await self._transport.send(request)
-                except Error as exc:
-                    answer = exc
-        except StopIteration as end:
-            verdict: Reconciliation = end.value
-            return verdict
+        while True:
+            # In a thread: an answer may list a thousand things, and it is decoded in there.
+            step = await asyncio.to_thread(_step, investigation, answer)
+            if isinstance(step, Reconciliation):
+                return step
+            try:
+                answer = await self._transport.send(step)
+            except Error as exc:
+                answer = exc
+
+
+def _step(investigation: Investigation, answer: Reply | Error | None) -> Request | Reconciliation:
+    """The next question, or the verdict."""
+    try:
+        if isinstance(answer, Error):
+            return investigation.throw(answer)
+        return investigation.send(answer)  # type: ignore[arg-type]  # a generator begins with None
+    except StopIteration as end:
+        verdict: Reconciliation = end.value
+        return verdict
 
 
 def _judged(found: Reconciliation, contested: Sequence[str]) -> Reconciliation:

@@ -74,8 +74,10 @@ class ProtocolError(Error):
 class APIError(Error):
     """The provider answered, and the answer was no."""
 
-    def __init__(self, message: str, *, status: int) -> None:
+    def __init__(self, message: str, *, status: int, retry_after: float | None = None) -> None:
         super().__init__(f"{message} (HTTP {status})")
+        #: Seconds the provider asked to be left alone, where it said so.
+        self.retry_after = retry_after
         #: The HTTP status of the answer.
         self.status = status
         #: The provider's own words, or the status line's where it sent none.
@@ -102,9 +104,7 @@ class RateLimitedError(APIError):
     """429: too many calls. The request was not carried out."""
 
     def __init__(self, message: str, *, status: int = 429, retry_after: float | None = None) -> None:
-        super().__init__(message, status=status)
-        #: Seconds the provider asked us to wait, where it said so.
-        self.retry_after = retry_after
+        super().__init__(message, status=status, retry_after=retry_after)
 
 
 class ServerError(APIError):
@@ -124,8 +124,8 @@ def api_error(status: int, message: str, *, retry_after: float | None = None) ->
     if status == 429:
         return RateLimitedError(message, retry_after=retry_after)
     if status >= 500:
-        return ServerError(message, status=status)
-    return _BY_STATUS.get(status, APIError)(message, status=status)
+        return ServerError(message, status=status, retry_after=retry_after)
+    return _BY_STATUS.get(status, APIError)(message, status=status, retry_after=retry_after)
 
 
 class OrderError(Error):

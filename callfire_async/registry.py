@@ -4,29 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
-from collections import Counter, OrderedDict
+from collections import Counter
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, Generic, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Generic, Literal, TypeAlias, cast
 
 from callfire_async.errors import ClosedError, StoreError
-from callfire_async.providers import S
+from callfire_async.hearsay import Hearsay
+from callfire_async.providers import Postback, S
 from callfire_async.stores import Phase
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from callfire_async.errors import Error
-    from callfire_async.providers import Postback, Provider
+    from callfire_async.providers import Provider
     from callfire_async.stores import Record, Scope, Store
 
 logger = logging.getLogger("callfire_async.registry")
 
 Source: TypeAlias = Literal["create", "postback", "poll", "store"]
-
-EARLY_KEPT: Final = 1_024
-EARLY_FOR: Final = 60.0
-"""Postbacks whose order nobody knows are kept, so many and so many seconds, because one may overtake the answer that names its order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,10 +132,8 @@ class Registry(Generic[S]):
         self._scope = scope
         self._provider = provider
         self._open: dict[str, Tracked[S]] = {}
-        #: News of orders not followed here (yet): when it came, and the postback; None where the store holds it already.
-        self._early: OrderedDict[str, tuple[float, Postback[S] | None]] = OrderedDict()
-        #: Ids of orders that were heard of and that the store does not know, newest last; one of them may be a purchase in doubt.
-        self.strays: OrderedDict[str, None] = OrderedDict()
+        self.hearsay = Hearsay()
+        self._closed = False
         #: Set when an order has become due sooner than the schedule said.
         self.due = asyncio.Event()
         self.tally: Counter[str] = Counter()
@@ -164,16 +158,17 @@ class Registry(Generic[S]):
             return tracked
         tracked.latest = None if record.state is None else self._provider.load(record.state)
         self._open[order_id] = tracked
-        self.strays.pop(order_id, None)
-        if (early := self._early.pop(order_id, None)) is not None:
-            await self._take_up(tracked, early[1])
+        if (postback := self.hearsay.take(order_id)) is not None:
+            await self._take_up(tracked, postback=postback)
+        if self._closed:  # it was placed while the client was closing
+            tracked.stumble(_closed(tracked))
         self.due.set()
         return tracked
 
     async def observe(self, state: S, by: Source) -> None:
         """Take in what the provider said: write it, then tell those who wait. The one way for news to get in."""
         tracked = self._open.get(state.id)
-        if tracked is not None and tracked.latest == state:
+        if tracked is not None and tracked.latest == state and not state.outcome.final:
             tracked.trouble = None
             return
         document, final = self._provider.dump(state), state.outcome.final
@@ -183,7 +178,7 @@ class Registry(Generic[S]):
         if final:
             self.tally[f"settled_by_{by}"] += 1
         if (tracked := self._open.get(state.id)) is None:
-            self._keep_early(state.id, None)
+            self.hearsay.keep(state.id, postback=False)
             return
         tracked.learn(state, by if final else None)
         if final:
@@ -202,8 +197,8 @@ class Registry(Generic[S]):
         if order_id is None or (tracked is None and record is None):
             self.tally["postbacks_unknown"] += 1
             if order_id is not None:
-                self._keep_early(order_id, postback)
-                self._remember_stray(order_id)
+                self.hearsay.keep(order_id, postback=True)
+                self.hearsay.rumour(order_id)
         elif record is not None and record.phase is Phase.SETTLED:
             self.tally["postbacks_duplicate"] += 1
         else:
@@ -249,18 +244,14 @@ class Registry(Generic[S]):
             task.add_done_callback(self._rereading.discard)
 
     async def close(self) -> None:
-        """Release everyone who still waits."""
+        """Release everyone who still waits, and those who come later."""
+        self._closed = True
         rereading = self._rereading.copy()
         for task in rereading:
             task.cancel()
         await asyncio.gather(*rereading, return_exceptions=True)
         for tracked in self._open.values():
-            tracked.stumble(
-                ClosedError(
-                    f"The client was closed while order {tracked.order_id} (key {tracked.key!r}) was open. "
-                    "The order goes on at the provider; open a client with the same store, or attach() its id, to follow it."
-                )
-            )
+            tracked.stumble(_closed(tracked))
 
     async def _reread(self, order_id: str) -> None:
         try:
@@ -276,14 +267,14 @@ class Registry(Generic[S]):
         elif (state := self._provider.load(record.state)) != tracked.latest:
             tracked.learn(state, None)
 
-    async def _take_up(self, tracked: Tracked[S], postback: Postback[S] | None) -> None:
-        if postback is None:
+    async def _take_up(self, tracked: Tracked[S], *, postback: bool) -> None:
+        if not postback:
             if (record := await self._store.find(self._scope, tracked.order_id)) is not None:
                 self._settle_from(record, tracked)
             return
         self.tally["postbacks_unknown"] -= 1
         self.tally["postbacks_early"] += 1
-        await self._believe_or_ask(postback, trust=False)  # its body is stale by now: the order did not even have an id
+        await self._believe_or_ask(Postback(order_id=tracked.order_id), trust=False)
 
     async def _believe_or_ask(self, postback: Postback[S], *, trust: bool) -> None:
         order_id = str(postback.order_id)
@@ -299,7 +290,7 @@ class Registry(Generic[S]):
         """Handle a word about an order that is settled: here, by another process, or never known. It is logged, not obeyed."""
         record = await self._store.find(self._scope, state.id)
         if record is None:
-            self._remember_stray(state.id)
+            self.hearsay.confirm(state.id)
         if record is None or record.state is None:
             return  # get_order() of an order nobody follows
         tracked = self._open.get(state.id)
@@ -322,15 +313,9 @@ class Registry(Generic[S]):
             tracked.learn(self._provider.load(record.state), by)
             self._open.pop(tracked.order_id, None)
 
-    def _remember_stray(self, order_id: str) -> None:
-        self.strays[order_id] = None
-        self.strays.move_to_end(order_id)
-        while len(self.strays) > EARLY_KEPT:
-            self.strays.popitem(last=False)
 
-    def _keep_early(self, order_id: str, postback: Postback[S] | None) -> None:
-        now = time.monotonic()
-        self._early[order_id] = (now, postback)
-        self._early.move_to_end(order_id)
-        while len(self._early) > EARLY_KEPT or next(iter(self._early.values()))[0] < now - EARLY_FOR:
-            self._early.popitem(last=False)
+def _closed(tracked: Tracked[S]) -> ClosedError:
+    return ClosedError(
+        f"The client was closed while order {tracked.order_id} (key {tracked.key!r}) was open. "
+        "The order goes on at the provider; open a client with the same store, or attach() its id, to follow it."
+    )

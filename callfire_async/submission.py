@@ -8,6 +8,7 @@ import logging
 import random
 import secrets
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Generic
 
@@ -24,6 +25,7 @@ from callfire_async.errors import (
 )
 from callfire_async.providers import S
 from callfire_async.stores import Phase, Record
+from callfire_async.transport import decoded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from callfire_async.registry import Registry, Tracked
     from callfire_async.stores import Scope, Store
     from callfire_async.transport import Transport
+    from callfire_async.unwritten import Unwritten
 
 logger = logging.getLogger("callfire_async.submission")
 
@@ -46,10 +49,27 @@ OTHERS: Final = 30.0
 _UNCLEAR_4XX: Final = frozenset({408})
 
 
+class _UnknownFateError(Exception):
+    """Whether the purchase arrived, nobody knows. Stays in this file."""
+
+
+@dataclass(eq=False, slots=True)
+class _Purchase(Generic[S]):
+    """One that is under way."""
+
+    key: str
+    content: Content
+    task: asyncio.Task[Tracked[S]] | None = None
+    #: Its request is on the way, or about to be: only then may it be cut off.
+    sending: bool = False
+    #: It may have reached the provider.
+    sent: bool = False
+
+
 class Submissions(Generic[S]):
     """The purchases of one client. `ask_in` and `rest` are the seconds from acceptance to the first question, and to the first that is allowed.
 
-    `new_callback` makes a callback address for one order, and the digest by which it is recognised.
+    `new_callback` makes a callback address for one order, and the digest by which it is recognised. `unwritten` takes what the store did not.
     """
 
     def __init__(
@@ -60,6 +80,7 @@ class Submissions(Generic[S]):
         provider: Provider[S],
         transport: Transport,
         registry: Registry[S],
+        unwritten: Unwritten,
         ask_in: float,
         rest: float,
         max_retries: int,
@@ -70,11 +91,12 @@ class Submissions(Generic[S]):
         self._provider = provider
         self._transport = transport
         self._registry = registry
+        self._unwritten = unwritten
         self._ask_in = ask_in
         self._rest = rest
         self._max_retries = max_retries
         self._new_callback = new_callback
-        self._under_way: dict[str, tuple[Content, asyncio.Task[Tracked[S]]]] = {}
+        self._under_way: dict[str, _Purchase[S]] = {}
 
     async def buy(self, content: Content, key: str | None) -> Tracked[S]:
         """Buy, or find what the key has bought before.
@@ -83,32 +105,33 @@ class Submissions(Generic[S]):
         """
         if key is None:
             key = secrets.token_hex(8)
-        elif not isinstance(key, str) or not 1 <= len(key) <= 255:
-            raise InvalidOrderError(f"key={key!r} must be a text of 1 to 255 characters; nothing was sent.")
-        if (first := self._under_way.get(key)) is not None:
-            _must_agree(key, first[0], content)
-            return await asyncio.shield(first[1])
-        task = asyncio.create_task(self._intend(content, key), name=f"callfire_async purchase {key}")
-        self._under_way[key] = (content, task)
-        task.add_done_callback(lambda _: self._under_way.pop(key))
+        elif not isinstance(key, str) or not 1 <= len(key) <= 255 or not key.isprintable():
+            raise InvalidOrderError(f"key={key!r} must be a printable text of 1 to 255 characters; nothing was sent.")
+        await self._unwritten.settle(key)
+        purchase = self._under_way.get(key) or self._begin(key, content)
+        _must_agree(key, purchase.content, content)
+        task = purchase.task
+        assert task is not None  # noqa: S101 - for the type checker
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
             if task.cancelled():  # not the caller's wait was ended, but the purchase, by aclose()
-                raise ClosedError(f"The client was closed before order {key!r} was sent. It was not placed.") from None
+                raise _cut_off(purchase) from None
             task.add_done_callback(_tell_nobody)
             raise
 
     async def aclose(self, *, patience: float) -> None:
-        """Wait up to `patience` seconds for purchases under way; what is not answered by then is in doubt."""
-        tasks = [task for _, task in self._under_way.values()]
-        if tasks:
-            await asyncio.wait(tasks, timeout=patience)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        """Wait up to `patience` seconds for purchases under way; what is not answered by then is in doubt. What is being written gets as long again."""
+        for sending_only in (True, False):
+            under_way = [(p, p.task) for p in self._under_way.values() if p.task is not None]
+            if under_way:
+                await asyncio.wait([task for _, task in under_way], timeout=patience)
+            for purchase, task in under_way:
+                if purchase.sending or not sending_only:
+                    task.cancel()
+        await asyncio.gather(*(p.task for p in self._under_way.values() if p.task is not None), return_exceptions=True)
 
-    async def _intend(self, content: Content, key: str) -> Tracked[S]:
+    def _begin(self, key: str, content: Content) -> _Purchase[S]:
         url, digest = (None, None) if self._new_callback is None else self._new_callback()
         request = self._provider.encode_order(content, url)
         record = Record(
@@ -119,15 +142,28 @@ class Submissions(Generic[S]):
             submitted_at=datetime.now(UTC),
             callback=digest,
         )
-        if (known := await self._written(record)) is not None:
-            return await self._bought_before(known, content)
-        answer = await self._send(request, key)
-        if not isinstance(answer, Record):
-            return await self._placed(key, answer)
-        self._registry.tally["placed"] += 1
-        return await self._registry.track(answer, new=True)
+        purchase: _Purchase[S] = _Purchase(key, content)
+        purchase.task = asyncio.create_task(self._buy(purchase, request, record), name=f"callfire_async purchase {key}")
+        self._under_way[key] = purchase
+        purchase.task.add_done_callback(lambda _: self._under_way.pop(key))
+        return purchase
 
-    async def _written(self, record: Record) -> Record | None:
+    async def _buy(self, purchase: _Purchase[S], request: Request, record: Record) -> Tracked[S]:
+        if (known := await self._intend(record)) is not None:
+            return await self._bought_before(known, record.content)
+        purchase.sending = True
+        try:
+            receipt = await self._send(purchase, request)
+        except _UnknownFateError as exc:
+            purchase.sending = False
+            return await self._doubted(purchase.key, str(exc), exc.__cause__)
+        except Error as exc:
+            purchase.sending = False
+            return await self._refused(purchase.key, exc)
+        purchase.sending = False
+        return await self._placed(purchase.key, receipt)
+
+    async def _intend(self, record: Record) -> Record | None:
         """Write a purchase before it is sent; or what its key stands for. A submission that someone else has on the way is waited for."""
         patient_until, pause = time.monotonic() + OTHERS, 0.05
         while (known := await self._store.intend(record)) is not None:
@@ -147,45 +183,51 @@ class Submissions(Generic[S]):
             )
         return await self._registry.track(known)
 
-    async def _send(self, request: Request, key: str) -> Receipt[S] | Record:
-        """Send until it surely arrived, was surely refused, or its fate is unknown. Only what surely never arrived is sent again.
-
-        The record, where the answer brought no id and the order's own callback has told it instead.
-        """
+    async def _send(self, purchase: _Purchase[S], request: Request) -> Receipt[S]:
+        """Send until it surely arrived, was surely refused, or its fate is unknown. Only what surely never arrived is sent again."""
         for attempt in itertools.count(1):
+            purchase.sent = True
             try:
-                return self._provider.decode_receipt(await self._transport.send(request, purchase=True))
+                reply = await self._transport.send(request, purchase=True)
+                return await decoded(reply, self._provider.decode_receipt)
             except asyncio.CancelledError as exc:
-                return await self._doubted(key, "The client was closed before the answer came.", exc)
+                raise _UnknownFateError("The client was closed before the answer came.") from exc
             except Exception as exc:
                 if not isinstance(exc, Error) or _may_have_arrived(exc):
-                    return await self._doubted(key, str(exc), exc)
+                    raise _UnknownFateError(str(exc)) from exc
+                purchase.sent = False
                 pause = _pause_after(exc, attempt) if attempt <= self._max_retries else None
                 if pause is None:
-                    record = await self._store.find_key(self._scope, key)
-                    if record is not None and record.order_id is not None:  # its callback knows better
-                        return record
-                    await self._store.refuse(self._scope, key)
                     raise
-                logger.info("Purchase %r surely did not arrive, and is sent again in %.1f s: %s", key, pause, exc)
+                logger.info(
+                    "Purchase %r surely did not arrive, and is sent again in %.1f s: %s", purchase.key, pause, exc
+                )
             try:
                 await asyncio.sleep(pause)
             except asyncio.CancelledError as exc:
-                await self._store.refuse(self._scope, key)
-                raise ClosedError(
-                    f"The client was closed before order {key!r} reached the provider. It was not placed."
-                ) from exc
+                raise _cut_off(purchase) from exc
         raise AssertionError  # the loop above has no end
 
-    async def _doubted(self, key: str, why: str, cause: BaseException) -> Record:
-        """Write down that its fate is unknown and raise OrderInDoubtError, unless its callback has placed it meanwhile: then return its record."""
+    async def _refused(self, key: str, refusal: Error) -> Tracked[S]:
+        """Free the key and raise what it was refused with, unless its callback has placed it meanwhile and knows better."""
+        try:
+            if (record := await self._store.refuse(self._scope, key)) is not None:
+                return await self._track(record)
+        except StoreError as exc:
+            logger.warning("That purchase %r was not made could not be written down, and is tried again: %s", key, exc)
+            self._unwritten.owe(key, lambda: self._store.refuse(self._scope, key))
+        raise refusal
+
+    async def _doubted(self, key: str, why: str, cause: BaseException | None) -> Tracked[S]:
+        """Write down that its fate is unknown and raise OrderInDoubtError, unless its callback has placed it meanwhile."""
         try:
             record = await self._store.doubt(self._scope, key)
-        except StoreError as exc:  # it stays intended, and is in doubt from the next start on
-            logger.warning("That order %r is in doubt could not be written down: %s", key, exc)
+        except StoreError as exc:
+            logger.warning("That order %r is in doubt could not be written down, and is tried again: %s", key, exc)
+            self._unwritten.owe(key, lambda: self._store.doubt(self._scope, key))
         else:
             if record.order_id is not None:
-                return record
+                return await self._track(record)
         self._registry.tally["in_doubt"] += 1
         raise OrderInDoubtError(
             f"Order {key!r} may or may not have been placed. {why} It is not sent again by itself: in_doubt() lists it, "
@@ -195,19 +237,36 @@ class Submissions(Generic[S]):
         ) from cause
 
     async def _placed(self, key: str, receipt: Receipt[S]) -> Tracked[S]:
-        order_id = receipt.order_id
+        async def place() -> Tracked[S]:
+            record = await self._store.place(self._scope, key, receipt.order_id, ask_in=self._ask_in, rest=self._rest)
+            return await self._track(record)
+
         try:
-            record = await self._store.place(self._scope, key, order_id, ask_in=self._ask_in, rest=self._rest)
+            tracked = await place()
         except StoreError as exc:
+            self._unwritten.owe(key, place)
             raise StoreError(
-                f"The provider accepted order {key!r} under the id {order_id}, but the store could not write that down: {exc} "
-                "The order is placed; keep the id, and do not order again."
+                f"The provider accepted order {key!r} under the id {receipt.order_id}, but the store could not write that down: {exc} "
+                "That is tried again until it can be. The order is placed; keep the id, and do not order again."
             ) from exc
-        self._registry.tally["placed"] += 1
-        tracked = await self._registry.track(record, new=True)
         if receipt.state is not None and not tracked.done:
             await self._registry.observe(receipt.state, "create")
         return tracked
+
+    async def _track(self, record: Record) -> Tracked[S]:
+        self._registry.tally["placed"] += 1
+        return await self._registry.track(record, new=True)
+
+
+def _cut_off(purchase: _Purchase[S]) -> Error:
+    """What to tell who waits for a purchase that closing the client has ended."""
+    if purchase.sent:
+        return OrderInDoubtError(
+            f"The client was closed before it was written down what became of order {purchase.key!r}. It may have been placed: the next client "
+            "with the same store lists it, and it is not sent again by itself.",
+            key=purchase.key,
+        )
+    return ClosedError(f"The client was closed before order {purchase.key!r} reached the provider. It was not placed.")
 
 
 def _may_have_arrived(exc: Error) -> bool:

@@ -24,7 +24,7 @@ T = TypeVar("T")
 MOST_BYTES: Final = 8 * 1024 * 1024
 
 #: Bytes from which an answer is decoded in a thread.
-LARGE: Final = 64 * 1024
+LARGE: Final = 8 * 1024
 
 #: A whole answer may take this many times the timeout, so that a server which sends a byte now and then holds nobody for ever.
 LONGEST: Final = 4
@@ -205,7 +205,7 @@ def _tls() -> ssl.SSLContext:
 def _checked(base_url: str) -> str:
     try:
         url = httpx.URL(base_url)
-    except httpx.InvalidURL as exc:
+    except (httpx.InvalidURL, TypeError) as exc:
         raise ConfigurationError(f"base_url= is not an address such as 'https://www.example.com/api': {exc}.") from exc
     if url.userinfo:
         raise ConfigurationError(

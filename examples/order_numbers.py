@@ -8,7 +8,7 @@ import asyncio
 import os
 import sys
 
-from callfire_async import CallFire, OrderFailedError, OrderInDoubtError, OrderTimeoutError, Region
+from callfire_async import CallFire, OrderFailedError, OrderInDoubtError, Region
 from callfire_async.sandbox import Sandbox
 
 SEATTLE = Region(city="Seattle", state="WA", country="US")
@@ -20,14 +20,15 @@ async def buy(client: CallFire) -> None:
     except OrderInDoubtError as exc:
         sys.exit(f"{exc}")  # the one case where nobody knows: look before you order again
     print(f"Accepted as order {order.id}.")
-    async for state in order.updates():
-        print(f"  {state.status}")
     try:
-        state = await order.result(timeout=60)
+        async with asyncio.timeout(60):
+            async for state in order.updates():
+                print(f"  {state.status}")
+        state = await order
     except OrderFailedError as exc:
         sys.exit(f"{exc}")
-    except OrderTimeoutError as exc:
-        sys.exit(f"{exc} Later: client.attach({order.id}).")
+    except TimeoutError:
+        sys.exit(f"Order {order.id} goes on, and may take days. Later: client.attach({order.id}).")
     print(
         f"Yours for {state.total_cost}: {', '.join(state.numbers)}"
         + (f" ({state.shortfall} short)" if state.shortfall else "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
@@ -12,12 +13,14 @@ from callfire_async.calls import Calls, checked_limit
 from callfire_async.clients.order import Order
 from callfire_async.doubt import Doubts, InDoubt
 from callfire_async.errors import ClosedError, ConfigurationError
-from callfire_async.poller import Poller, PollPolicy
+from callfire_async.poll_policy import PollPolicy
+from callfire_async.poller import Poller
 from callfire_async.providers import S
 from callfire_async.registry import Registry, Stats
 from callfire_async.stores import Phase, Record, Scope, open_store
 from callfire_async.submission import Submissions
 from callfire_async.transport import Transport
+from callfire_async.unwritten import Unwritten
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Hashable, Mapping
@@ -67,7 +70,7 @@ class OrderClient(Generic[S]):
         max_retries: int = 2,
         http: httpx.AsyncClient | None = None,
     ) -> None:
-        if not 0 < timeout <= 3600:
+        if not isinstance(timeout, int | float) or not 0 < timeout <= 3600:
             raise ConfigurationError(f"timeout={timeout!r} must be a number of seconds above 0 and up to an hour.")
         if isinstance(max_retries, bool) or not isinstance(max_retries, int) or max_retries < 0:
             raise ConfigurationError(f"max_retries={max_retries!r} must be a whole number of at least 0.")
@@ -90,12 +93,14 @@ class OrderClient(Generic[S]):
             registry=self._registry,
             policy=policy,
         )
+        self._unwritten = Unwritten()
         self._submissions = Submissions(
             store=self._store,
             scope=scope,
             provider=provider,
             transport=self._transport,
             registry=self._registry,
+            unwritten=self._unwritten,
             ask_in=policy.first(listening=listener is not None),
             rest=policy.min_interval,
             max_retries=max_retries,
@@ -108,6 +113,7 @@ class OrderClient(Generic[S]):
             transport=self._transport,
             registry=self._registry,
             poller=self._poller,
+            unwritten=self._unwritten,
         )
         self._calls = Calls(self._transport, max_retries=max_retries)
         self._running: AsyncExitStack | None = None
@@ -127,8 +133,7 @@ class OrderClient(Generic[S]):
             stack.push_async_callback(self._registry.close)
             self._store.watch(self._scope, self._registry.heard)
             stack.callback(self._store.unwatch, self._scope, self._registry.heard)
-            for record in await self._store.in_phase(self._scope, Phase.OPEN):
-                await self._registry.track(record)
+            await self._follow_open()
             self._poller.start()
             stack.push_async_callback(self._poller.aclose, patience=CLOSING_POLLS)
             if self._listener is not None:
@@ -136,6 +141,7 @@ class OrderClient(Generic[S]):
                 stack.push_async_callback(self._listener.remove, self)
                 await self._listener.start()
             await self._join(stack)
+            stack.push_async_callback(self._unwritten.aclose)
             stack.push_async_callback(self._submissions.aclose, patience=CLOSING)
             self._running = stack.pop_all()
         return self
@@ -169,8 +175,7 @@ class OrderClient(Generic[S]):
     async def pending(self) -> list[Order[S]]:
         """The open orders of this account, those of an earlier run included, oldest first."""
         self._must_run()
-        records = await self._store.in_phase(self._scope, Phase.OPEN)
-        return [Order(self, await self._registry.track(record)) for record in records]
+        return [Order(self, tracked) for tracked in await self._follow_open()]
 
     async def in_doubt(self) -> list[InDoubt]:
         """Submissions of unknown fate, oldest first. None of them is ever sent again by itself."""
@@ -213,6 +218,14 @@ class OrderClient(Generic[S]):
     async def expects(self, callback: str) -> bool:
         """Whether an order of this client has the callback address with this digest."""
         return self._provider.calls_back and await self._store.find_callback(self._scope, callback) is not None
+
+    async def _follow_open(self) -> list[Tracked[S]]:
+        tracked = []
+        for n, record in enumerate(await self._store.in_phase(self._scope, Phase.OPEN), 1):
+            tracked.append(await self._registry.track(record))
+            if not n % 50:  # there may be tens of thousands
+                await asyncio.sleep(0)
+        return tracked
 
     async def _join(self, stack: AsyncExitStack) -> None:
         """What else one provider's client starts, its end pushed on the stack."""
@@ -263,4 +276,6 @@ def _owned(store: Store | str) -> tuple[Store | None, Store]:
     if isinstance(store, str):
         opened = open_store(store)
         return opened, opened
+    if not hasattr(store, "claim_due"):
+        raise ConfigurationError(f"store={store!r} must be an address such as 'sqlite:orders.db', or an open Store.")
     return None, store

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import os
 from typing import TYPE_CHECKING
 
+from callfire_async.clients.callfire_login import signed_in
 from callfire_async.clients.callfire_numbers import NumberService
 from callfire_async.clients.callfire_subscriptions import SubscriptionService
 from callfire_async.clients.callfire_upkeep import Upkeep
-from callfire_async.errors import ConfigurationError
 from callfire_async.providers.callfire import CallFireProvider, order_content
 from callfire_async.subscriptions import OwnSubscription
 
@@ -22,7 +20,7 @@ if TYPE_CHECKING:
     from callfire_async.clients import Order
     from callfire_async.listener import Listener
     from callfire_async.orders import NumberOrder, Outcome, Region
-    from callfire_async.poller import PollPolicy
+    from callfire_async.poll_policy import PollPolicy
     from callfire_async.stores import Store
 
 
@@ -55,19 +53,12 @@ class CallFire(NumberService, SubscriptionService):
         outcomes: Mapping[str, Outcome] | None = None,
         subscription: OwnSubscription | None = OwnSubscription(),  # noqa: B008 - frozen
     ) -> None:
-        login = login or os.environ.get("CALLFIRE_LOGIN")
-        password = password or os.environ.get("CALLFIRE_PASSWORD")
-        if not login or not password or ":" in login:
-            raise ConfigurationError(
-                "CallFire needs an API login (without a colon) and password: pass them, or set CALLFIRE_LOGIN and CALLFIRE_PASSWORD. "
-                "They are generated on CallFire's developer page; the ones of the website do not work."
-            )
-        credentials = base64.b64encode(f"{login}:{password}".encode()).decode()
+        login, authorization = signed_in(login, password)
         super().__init__(
             CallFireProvider(outcomes),
             login,
             base_url=base_url,
-            headers={"Authorization": f"Basic {credentials}"},
+            headers=authorization,
             store=store,
             listener=listener,
             trust_postbacks=trust_postbacks,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import httpx
 
     from callfire_async.listener import Listener
-    from callfire_async.poller import PollPolicy
+    from callfire_async.poll_policy import PollPolicy
     from callfire_async.providers.cm_names import CMNames
     from callfire_async.stores import Store
 
@@ -28,7 +28,9 @@ class CMVoice(OrderClient[NumberRequest]):
 
     `token` is the product token; it defaults to the environment's CM_PRODUCT_TOKEN. `account` is the uuid of the Logical Account or Voice Account.
     A `listener` gives each order a secret callback address of its own, which also tells whose news it is; keep its `public_url` (or host and
-    port) the same over restarts. `names` corrects what CM.com's public pages do not show: paths, JSON names and statuses. The other parameters are those of OrderClient.
+    port) the same over restarts. A callback holds the whole order: one of more than some 400 single numbers is over the listener's 64 KiB, and the
+    client asks by itself unless you give it `max_body=262144`. `names` corrects what CM.com's public pages do not show: paths, JSON names and
+    statuses. The other parameters are those of OrderClient.
     """
 
     def __init__(

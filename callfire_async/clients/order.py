@@ -92,9 +92,14 @@ class Order(Generic[S]):
     def __await__(self) -> Generator[object, None, S]:
         return self.result().__await__()
 
-    def updates(self) -> AsyncIterator[S]:
-        """Each change once, beginning with the present state and ending after the final one; a late reader still gets the final one."""
-        return self._tracked.states()
+    async def updates(self) -> AsyncIterator[S]:
+        """Each change once, beginning with the present state and ending after the final one; a late reader still gets the final one.
+
+        It raises what keeps the client from learning more, as `result` does, and reading again asks again.
+        """
+        await self._client._ask_again(self._tracked)  # noqa: SLF001
+        async for state in self._tracked.states():
+            yield state
 
     async def refresh(self) -> S:
         """Ask the provider now, or as soon as the once-a-second rule allows. Raises what the answer stands for."""

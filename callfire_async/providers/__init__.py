@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final, Generic, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from callfire_async.errors import APIError, api_error
@@ -148,7 +149,17 @@ SUCCESS: Final = range(200, 300)
 
 
 def refusal(reply: Reply, message: str) -> APIError:
-    """The exception for an answer outside 2xx, `Retry-After` included where it counts seconds; a day at most is believed."""
-    header = reply.headers.get("retry-after", "")
-    retry_after = min(float(header), 86400.0) if header.isascii() and header.isdigit() else None
-    return api_error(reply.status, message, retry_after=retry_after)
+    """The exception for an answer outside 2xx, with the seconds of its `Retry-After`; a day at most is believed."""
+    return api_error(reply.status, message, retry_after=_retry_after(reply.headers))
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds, or a time, which the answer's own Date makes seconds of."""
+    header = headers.get("retry-after", "").strip()
+    if header.isascii() and header.isdigit():
+        return min(float(header[:9]), 86400.0)
+    try:
+        pause = parsedate_to_datetime(header) - parsedate_to_datetime(headers.get("date", ""))
+        return min(max(0.0, pause.total_seconds()), 86400.0)
+    except (TypeError, ValueError, OverflowError):
+        return None

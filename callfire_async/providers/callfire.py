@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import json
-import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
-from datetime import datetime
-from decimal import Decimal
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from callfire_async.errors import ConfigurationError, InvalidOrderError, ProtocolError
-from callfire_async.orders import NumberOrder, OrderItem, Outcome, Region, count, distinct, e164, keyword
-from callfire_async.providers import Postback, Receipt, Reply, Request, callfire_notifications, callfire_traces, xml
+from callfire_async.errors import APIError, InvalidOrderError, ProtocolError
+from callfire_async.orders import NumberOrder, OrderItem, Region, count, distinct, e164, keyword
+from callfire_async.providers import (
+    SUCCESS,
+    Postback,
+    Receipt,
+    Reply,
+    Request,
+    callfire_notifications,
+    callfire_traces,
+    xml,
+)
 from callfire_async.providers.callfire_envelope import (
     ACCEPT,
     FORM_HEADERS,
@@ -24,32 +27,13 @@ from callfire_async.providers.callfire_envelope import (
     resource,
     time,
 )
+from callfire_async.providers.callfire_states import OrderStates
 
 if TYPE_CHECKING:
-    from callfire_async.orders import JSON, Content
+    from datetime import datetime
+
+    from callfire_async.orders import JSON, Content, Outcome
     from callfire_async.providers import Investigation
-
-logger = logging.getLogger("callfire_async.callfire")
-
-#: What each of the fourteen statuses means. Only FINISHED and ERRORED are documented as final; the rest is inferred from the words.
-OUTCOMES: Final[Mapping[str, Outcome]] = MappingProxyType(
-    {
-        "FINISHED": Outcome.FINISHED,  # documented: pages and help; may still be partial
-        "ERRORED": Outcome.FAILED,  # documented: pages and help
-        "PROCESSING": Outcome.PENDING,  # documented: pages and help
-        "NEW": Outcome.PENDING,  # inferred; schema lists it
-        "PROCESSING_ACH": Outcome.PENDING,  # inferred; newest pages only
-        "WAIT_FOR_PAYMENT": Outcome.PARKED,  # inferred; schema of 2014
-        "APPROVE_TIER_ONE": Outcome.PARKED,  # inferred; pages
-        "APPROVE_TIER_TWO": Outcome.PARKED,  # inferred; pages
-        "VOID": Outcome.FAILED,  # inferred; schema
-        "REJECTED": Outcome.FAILED,  # inferred; pages
-        "PAYMENT_ERROR": Outcome.FAILED,  # inferred; newer SDKs
-        "ACH_ERROR": Outcome.FAILED,  # inferred; newest pages only
-        "ADJUSTED": Outcome.FINISHED,  # inferred: a billing word, may come after FINISHED
-        "PARTIALLY_ADJUSTED": Outcome.FINISHED,  # inferred: a billing word, may come after FINISHED
-    }
-)
 
 
 def order_content(
@@ -87,11 +71,7 @@ class CallFireProvider:
     calls_back = False
 
     def __init__(self, outcomes: Mapping[str, Outcome] | None = None) -> None:
-        try:
-            corrected = {status.upper(): Outcome(outcome) for status, outcome in (outcomes or {}).items()}
-        except ValueError as exc:
-            raise ConfigurationError(f"outcomes= maps CallFire's statuses to Outcome members: {exc}.") from exc
-        self._outcomes = {**OUTCOMES, **corrected}
+        self._states = OrderStates(outcomes)
 
     def encode_order(self, content: Content, callback_url: str | None = None) -> Request:
         """POST /number/order as a form: PascalCase but for the two counts, which the schema annotates in camelCase."""
@@ -111,7 +91,15 @@ class CallFireProvider:
 
     def decode_receipt(self, reply: Reply) -> Receipt[NumberOrder]:
         """An r:ResourceReference. Its r:Location is never followed: it names another host than the one called (SDK tests)."""
-        reference = resource(reply, "r:ResourceReference")
+        try:
+            reference = resource(reply, "r:ResourceReference")
+        except APIError as exc:
+            if reply.status not in SUCCESS:
+                raise
+            # The two contradict each other, and only the status line of a purchase is believed when it says no.
+            raise ProtocolError(
+                f"CallFire answered HTTP {reply.status} with a refusal: {exc.message}", body=reply.body
+            ) from exc
         order_id = xml.text(reference.get("r:Id"))
         if order_id is None or not is_id(order_id):
             raise ProtocolError("CallFire answered the order without an id that can be read.", body=reply.body)
@@ -147,20 +135,11 @@ class CallFireProvider:
 
     def dump(self, state: NumberOrder) -> str:
         """JSON, with money and times as text."""
-        return json.dumps(asdict(state), default=str, separators=(",", ":"))
+        return self._states.dump(state)
 
     def load(self, text: str) -> NumberOrder:
         """The state that `dump` wrote; its outcome is decided anew, so a corrected table counts for stored orders too."""
-        fields = json.loads(text)
-        for name in ("local_numbers", "toll_free_numbers", "keywords"):
-            if item := fields[name]:
-                fields[name] = OrderItem(
-                    ordered=item["ordered"], unit_cost=Decimal(item["unit_cost"]), fulfilled=tuple(item["fulfilled"])
-                )
-        for name in ("total_cost", "summary", "sales_tax", "total"):
-            fields[name] = None if fields[name] is None else Decimal(fields[name])
-        fields |= {"created": datetime.fromisoformat(fields["created"]), "outcome": self._outcome(fields["status"])}
-        return NumberOrder(**fields)
+        return self._states.load(text)
 
     def _number_order(self, node: JSON) -> NumberOrder:
         """A NumberOrder element; ValueError says what is missing. Unknown elements are passed over (Summary and its like came later)."""
@@ -172,7 +151,7 @@ class CallFireProvider:
         return NumberOrder(
             id=order_id,
             status=status,
-            outcome=self._outcome(status),
+            outcome=self._states.outcome(status),
             created=time("Created", node.get("Created")),
             total_cost=money(node.get("TotalCost")),
             local_numbers=_item(node.get("LocalNumbers")),
@@ -182,18 +161,6 @@ class CallFireProvider:
             sales_tax=money(node["SalesTax"]) if "SalesTax" in node else None,
             total=money(node["Total"]) if "Total" in node else None,
         )
-
-    def _outcome(self, status: str) -> Outcome:
-        outcome = self._outcomes.get(status.upper())
-        if outcome is None:
-            outcome = self._outcomes[status.upper()] = Outcome.PENDING  # kept, so that it is said once
-            logger.warning(
-                "CallFire calls an order %.40r, a status this library does not know. It counts as not final; "
-                "if you know better, pass outcomes={%.40r: Outcome.…} to CallFire().",
-                status,
-                status,
-            )
-        return outcome
 
 
 def _item(node: JSON) -> OrderItem | None:

@@ -107,8 +107,8 @@ def pascal(name: str) -> str:
 
 
 def is_id(text: str) -> bool:
-    """Whether a text is an xs:long in its decimal digits."""
-    return text.isascii() and text.isdecimal() and len(text) <= 19
+    """Whether a text is an xs:long in its decimal digits, and in no other spelling: "07" would be the same order to the server."""
+    return text.isascii() and text.isdecimal() and len(text) <= 19 and (text == "0" or text[0] != "0")
 
 
 def boolean(text: str) -> bool:

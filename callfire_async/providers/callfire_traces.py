@@ -38,12 +38,15 @@ SETTLING: Final = timedelta(seconds=60)
 CLOCKS_DIFFER: Final = timedelta(minutes=5)
 """How far CallFire's clock may be from ours (inferred: nothing is documented)."""
 
+SUBMITTING: Final = timedelta(minutes=15)
+"""How long a purchase may take from its submission to the server, tries included; an order created later is another."""
+
 #: Toll-free area codes of the North American plan; the order lists such numbers apart from local ones.
 TOLL_FREE: Final = ("1800", "1833", "1844", "1855", "1866", "1877", "1888")
 
 
 def matches(state: NumberOrder, content: Content, submitted_at: datetime) -> bool:
-    """Whether an order was created since the submission, and asks for just as many of each kind."""
+    """Whether an order was created at the time of the submission, asks for just as many of each kind, and brought nothing that was not named."""
     numbers = _texts(content, "numbers")
     toll_free = sum(number.startswith(TOLL_FREE) for number in numbers)
     wanted = (
@@ -54,7 +57,12 @@ def matches(state: NumberOrder, content: Content, submitted_at: datetime) -> boo
     ordered = tuple(
         item.ordered if item else 0 for item in (state.local_numbers, state.toll_free_numbers, state.keywords)
     )
-    return ordered == wanted and state.created >= submitted_at - CLOCKS_DIFFER
+    if ordered != wanted or not -CLOCKS_DIFFER <= state.created - submitted_at <= CLOCKS_DIFFER + SUBMITTING:
+        return False
+    by_count = _count(content, "local") + _count(content, "toll_free")
+    words = {word.upper() for word in _texts(content, "keywords")}
+    brought = {word.upper() for word in (state.keywords.fulfilled if state.keywords else ())}
+    return brought <= words and (by_count > 0 or set(state.numbers) <= set(numbers))
 
 
 def investigate(content: Content, submitted_at: datetime, now: datetime) -> Investigation:

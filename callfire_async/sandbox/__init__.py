@@ -5,15 +5,17 @@
         ...  # talk to sandbox.callfire_url as sandbox.login, sandbox.password
         assert sandbox.violations == 0
 
-It speaks CallFire 1.1's number and subscription services literally, after the vendor's documents, schemas and samples, and shares no code
-with the client: a mistake made alike in encoder and decoder must show. Documented are the verbs, paths, parameters, documents and the words
-in them; where the documents are silent, the line that fills the gap says so. Inventions of a kind: order postbacks (CallFire documents no event
-for orders), the form of JSON and SOAP postbacks (it shows neither), every fault, and the stock. That is a hundred fictional numbers in each of
-some fifty real places, and nothing a test names is missing from it: any number or keyword nobody owns can be bought.
+It speaks CallFire 1.1's number and subscription services, and v2's orders, numbers, keywords and webhooks, literally, after the vendor's documents,
+schemas and samples, and shares no code with the client: a mistake made alike in encoder and decoder must show. Documented are the verbs, paths,
+parameters, documents and the words in them; where the documents are silent, the line that fills the gap says so. Inventions of a kind: order
+postbacks (CallFire documents no event for orders), the form of JSON and SOAP postbacks of 1.1 (it shows neither), every fault, and the stock. That
+is a hundred fictional numbers in each of some fifty real places, and nothing a test names is missing from it: any number or keyword nobody owns
+can be bought.
 """
 
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -21,9 +23,13 @@ from aiohttp import web
 
 from .account import Account
 from .callfire import ROOT, CallFire
+from .callfire_v2 import ROOT as ROOT_V2, CallFireV2
+from .callfire_v2_numbers import NumbersV2
+from .callfire_v2_webhooks import Webhook, Webhooks
 from .cm import CM, ROOT as CM_ROOT
 from .cm_callbacks import Callbacks
 from .cm_requests import NumberRequest
+from .door import Door
 from .faults import Faults
 from .inventory import Inventory, checked
 from .ledger import Call, Ledger, Order, OrderView
@@ -45,6 +51,7 @@ __all__ = [
     "Result",
     "Sandbox",
     "Subscription",
+    "Webhook",
 ]
 
 #: Seconds a call that is still being answered holds up the exit.
@@ -106,18 +113,21 @@ class Sandbox:
         self._numbers = Numbers(self._inventory, self._account)
         self._faults = Faults()
         self._subscriptions = Subscriptions(seed)
-        self._courier = Courier(self._subscriptions, seed)
-        self._callfire = CallFire(
+        self._webhooks = Webhooks(seed)
+        self._courier = Courier(self._subscriptions, seed, self._webhooks)
+        door = partial(
+            Door,
             ledger=self._ledger,
             courier=self._courier,
-            subscriptions=self._subscriptions,
-            numbers=self._numbers,
             account=self._account,
             faults=self._faults,
             credentials=lambda: (self.login, self.password),
             latency=bounds,
             seed=seed,
         )
+        self._callfire = CallFire(door, numbers=self._numbers, subscriptions=self._subscriptions)
+        numbers_v2 = NumbersV2(self._inventory, self._account)
+        self._callfire_v2 = CallFireV2(door, ledger=self._ledger, numbers=numbers_v2, webhooks=self._webhooks)
         self._callbacks = Callbacks(self._subscriptions, seed)
         self._callbacks.deliveries = self._courier.deliveries
         self._cm = CM(
@@ -134,6 +144,7 @@ class Sandbox:
             raise RuntimeError("The sandbox is running already.")
         app = web.Application(client_max_size=64 * 1024)
         app.add_subapp(ROOT, self._callfire.application())
+        app.add_subapp(ROOT_V2, self._callfire_v2.application())
         app.add_subapp(CM_ROOT, self._cm.application())
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=_PARTING)
         await runner.setup()
@@ -164,6 +175,11 @@ class Sandbox:
     def callfire_url(self) -> str:
         """Base URL of API 1.1, without a slash at the end."""
         return f"{self._address()}{ROOT}"
+
+    @property
+    def callfire_v2_url(self) -> str:
+        """Base URL of API v2, without a slash at the end. The account and its orders are the same."""
+        return f"{self._address()}{ROOT_V2}"
 
     @property
     def cm_url(self) -> str:
@@ -317,6 +333,11 @@ class Sandbox:
     def subscriptions(self) -> Mapping[int, Subscription]:
         """All subscriptions by id."""
         return self._subscriptions
+
+    @property
+    def webhooks(self) -> Mapping[int, Webhook]:
+        """All webhooks of API v2 by id."""
+        return self._webhooks
 
     def _courier_of(self, order: Order) -> Courier:
         return self._callbacks if isinstance(order, NumberRequest) else self._courier

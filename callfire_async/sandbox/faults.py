@@ -10,7 +10,6 @@ from aiohttp import web
 from . import documents
 from .forms import RefusedError
 from .life import Poll, check_word
-from .subscriptions import xml
 
 #: Faults that are plain refusals.
 _REFUSALS: Final[dict[Poll, tuple[int, str]]] = {
@@ -70,8 +69,9 @@ async def suffer(
         case "html_with_200":
             return page(200)
         case "malformed":
-            document = cast("web.Response", await answer()).text or ""
-            return xml(document[: len(document) // 2])
+            whole = cast("web.Response", await answer())
+            document = whole.text or ""
+            return web.Response(text=document[: len(document) // 2], content_type=whole.content_type, charset="UTF-8")
         case "rate_limited":
             # Neither 429 nor Retry-After is documented for 1.1; any gateway may send them.
             raise RefusedError(429, "Too many requests.", {"Retry-After": str(retry_after)})

@@ -161,7 +161,7 @@ class Ledger(Mapping[str, OrderView]):
         """Note the numbers named in a create, whatever becomes of it: they exist, and are for sale if nobody has them."""
         self._inventory.remember(wanted.numbers)
 
-    def accept(self, form: Mapping[str, str], wanted: Wanted, life: Life) -> Order:
+    def accept(self, form: Mapping[str, Any], wanted: Wanted, life: Life) -> Order:
         """Write an order down. From here on it exists, whatever becomes of the reply."""
         self._last_id += self._ids.randrange(1, 10) * 1000
         processing, postback = self.terms(life)

@@ -9,7 +9,8 @@ import random
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
 
 import aiohttp
 
@@ -18,6 +19,9 @@ from .ledger import Order, Step
 from .life import FINAL, GOOD, PARKED
 from .notifications import Notification
 from .subscriptions import Subscription, Subscriptions
+
+if TYPE_CHECKING:
+    from .callfire_v2_webhooks import Webhook
 
 #: As captured from CallFire in 2013.
 _USER_AGENT: Final = "CallFire-HTTP/1.0"
@@ -48,9 +52,12 @@ class Courier:
     #: What is said when news comes out of order.
     stale = "PROCESSING"
 
-    def __init__(self, subscriptions: Subscriptions, seed: int | None) -> None:
+    def __init__(
+        self, subscriptions: Subscriptions, seed: int | None, webhooks: "Mapping[int, Webhook]" = MappingProxyType({})
+    ) -> None:
         self.deliveries: list[Delivery] = []
         self._subscriptions = subscriptions
+        self._webhooks = webhooks
         self._session: aiohttp.ClientSession | None = None
         self._timers: dict[Step, asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -129,8 +136,13 @@ class Courier:
     async def post(self, order: Order, words: Iterable[str]) -> None:
         """Post these status words one after the other, each to all endpoints at once. Never raises for a failed delivery."""
         for word in words:
+            whole = order.postback != "malformed"
             hearing = [subscription for subscription in self._subscriptions.values() if subscription.hears_of_orders]
-            await self._spread(notifications.of_order(order, word), hearing, whole=order.postback != "malformed")
+            hooks = [webhook for webhook in self._webhooks.values() if webhook.hears_of_orders]
+            await asyncio.gather(
+                self._spread(notifications.of_order(order, word), hearing, whole=whole),
+                *(self._call(order, word, webhook, whole=whole) for webhook in hooks),
+            )
 
     async def notify(
         self, event: str, fields: Mapping[str, str], *, root: str | None, everyone: bool
@@ -162,8 +174,28 @@ class Courier:
             subscription.endpoint, content_type, body, order_id=news.order_id, word=news.word, verify=verify
         )
 
+    async def _call(self, order: Order, word: str, webhook: "Webhook", *, whole: bool) -> Delivery:
+        body, signature = webhook.write(order, word, whole=whole)
+        return await self.send(
+            webhook.endpoint,
+            "application/json",
+            body,
+            order_id=order.id,
+            word=word,
+            verify=not webhook.non_strict_ssl,
+            headers=signature,
+        )
+
     async def send(
-        self, endpoint: str, content_type: str, body: bytes, *, order_id: str, word: str, verify: bool = True
+        self,
+        endpoint: str,
+        content_type: str,
+        body: bytes,
+        *,
+        order_id: str,
+        word: str,
+        verify: bool = True,
+        headers: Mapping[str, str] = MappingProxyType({}),
     ) -> Delivery:
         """Post a body to one endpoint. Never raises for a failed delivery."""
         if self._session is None:
@@ -174,7 +206,7 @@ class Courier:
             async with self._session.post(
                 endpoint,
                 data=body,
-                headers={"Content-Type": content_type},
+                headers={"Content-Type": content_type, **headers},
                 ssl=verify,
                 allow_redirects=False,
             ) as answer:

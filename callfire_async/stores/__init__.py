@@ -20,7 +20,19 @@ if TYPE_CHECKING:
 
     from callfire_async.orders import Content, Outcome
 
-__all__ = ["KEEP", "Claim", "Deadline", "Phase", "Record", "Scope", "Store", "open_store", "placed_before"]
+__all__ = [
+    "KEEP",
+    "Claim",
+    "Deadline",
+    "Phase",
+    "Record",
+    "Scope",
+    "Store",
+    "checked_keep",
+    "gone",
+    "open_store",
+    "placed_before",
+]
 
 
 class Scope(NamedTuple):
@@ -116,8 +128,8 @@ class Store(Protocol):
     async def intend(self, record: Record) -> Record | None:
         """Write a purchase before it is sent. None when it is new; otherwise the record that has this key already, and nothing is written."""
 
-    async def refuse(self, scope: Scope, key: str) -> None:
-        """Forget a purchase that surely was not made, and free its key."""
+    async def refuse(self, scope: Scope, key: str) -> Record | None:
+        """Forget a purchase that surely was not made, and free its key. The record, which stays, if its callback has placed it meanwhile."""
 
     async def doubt(self, scope: Scope, key: str) -> Record:
         """Mark an intended purchase whose fate is unknown. The record as it is now: its callback may have placed it meanwhile."""
@@ -188,8 +200,19 @@ def placed_before(record: Record, known: Record | None, order_id: str) -> bool:
     return record.order_id is not None
 
 
+def gone(key: str) -> StoreError:
+    """For a purchase that was there a moment ago."""
+    return StoreError(f"The purchase {key!r} is not in the store any more: it was refused or abandoned meanwhile.")
+
+
 KEEP: Final = timedelta(days=30)
 """How long a settled order is kept, and with it what its key stands for."""
+
+
+def checked_keep(keep: timedelta) -> None:
+    """ConfigurationError for a time that no calendar has."""
+    if not timedelta(0) <= keep <= timedelta(days=36_500):
+        raise ConfigurationError(f"keep={keep!r} must be a timedelta from 0 to 100 years.")
 
 
 def open_store(url: str) -> Store:

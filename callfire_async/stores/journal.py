@@ -29,6 +29,9 @@ APPLICATION_ID: Final = 0x43464153
 LOCK_PATIENCE: Final = 2.0
 """Seconds to wait for another process to let go of the file: at a restart the old one may just be closing it."""
 
+LISTENING: Final = 1.0
+"""Seconds after which an idle journal looks whether its event loop is still there."""
+
 MOST_AT_ONCE: Final = 1_000
 """The most jobs in one transaction, so that nobody waits long for the others."""
 
@@ -57,6 +60,7 @@ class Journal:
         if self._thread is not None:
             raise StoreError(f"The journal {self.path} is open already.")
         self._loop = asyncio.get_running_loop()
+        self._jobs = queue.SimpleQueue()  # what a thread that failed to open has left must not end the next one
         opened: asyncio.Future[object] = self._loop.create_future()
         self._thread = threading.Thread(
             target=self._own, args=(opened,), name=f"callfire_async journal {self.path.name}", daemon=True
@@ -68,13 +72,19 @@ class Journal:
             await self.close()
             raise
 
-    async def run(self, job: Callable[[sqlite3.Connection], T]) -> T:
-        """The job's result, once what it wrote is on disk. Cancelling this does not stop the job."""
+    async def run(self, job: Callable[[sqlite3.Connection], T], *, then: Callable[[T], None] | None = None) -> T:
+        """The job's result, once what it wrote is on disk, and once `then` was called with it.
+
+        Cancelling this stops neither.
+        """
         if self._thread is None or self._loop is None:
-            raise StoreError(f"The journal {self.path} is not open.")
+            raise StoreError(f"The journal {self.path} is not open: a store is used inside 'async with'.")
         ended: asyncio.Future[object] = self._loop.create_future()
+        ended.add_done_callback(lambda f: f.exception())  # looked at, in case whoever wanted it has gone
+        if then is not None:
+            ended.add_done_callback(lambda f: None if f.exception() else then(cast("T", f.result())))
         self._jobs.put((job, ended))
-        return cast("T", await ended)
+        return cast("T", await asyncio.shield(ended))
 
     async def close(self) -> None:
         """Finish what is waiting and close the file. Calling it again does nothing."""
@@ -89,16 +99,21 @@ class Journal:
         try:
             db = _open(self.path, self._migrations)
         except StoreError as exc:
-            self._tell([(opened, None, exc)])
+            with contextlib.suppress(RuntimeError):  # the loop is closed, and with it whoever wanted to know
+                self._tell([(opened, None, exc)])
             return
-        self._tell([(opened, None, None)])
-        for batch in self._batches():
-            self._tell(self._commit(db, batch))
-        db.close()
+        try:
+            self._tell([(opened, None, None)])
+            for batch in self._batches():
+                self._tell(self._commit(db, batch))
+        except RuntimeError:  # the loop was closed without a word: let go of the file, for who comes next
+            pass
+        finally:
+            db.close()
 
     def _batches(self) -> Iterator[list[Waiting]]:
         """All that is waiting, again and again, until the journal is closed."""
-        while (job := self._jobs.get()) is not None:
+        while (job := self._next()) is not None:
             batch = [job]
             while len(batch) < MOST_AT_ONCE and not self._jobs.empty():
                 if (job := self._jobs.get()) is None:
@@ -106,6 +121,15 @@ class Journal:
                     return
                 batch.append(job)
             yield batch
+
+    def _next(self) -> Waiting | None:
+        """The next job; None when there will be none any more."""
+        while True:
+            try:
+                return self._jobs.get(timeout=LISTENING)
+            except queue.Empty:
+                if cast("asyncio.AbstractEventLoop", self._loop).is_closed():  # without a word: let go of the file
+                    return None
 
     def _commit(self, db: sqlite3.Connection, batch: list[Waiting]) -> list[Ended]:
         """Run a batch in one transaction: all of it is on disk, or none."""
@@ -115,7 +139,7 @@ class Journal:
             if time.monotonic() >= self._next_chore:
                 self._next_chore = time.monotonic() + (0.0 if self._chore(db) else self._chore_every)
             db.execute("COMMIT")
-        except sqlite3.Error as exc:
+        except Exception as exc:  # noqa: BLE001 - if this thread ended, everyone would wait for ever
             if db.in_transaction:
                 db.execute("ROLLBACK")
             return [(future, None, _explained(exc, self.path)) for _, future in batch]
@@ -124,15 +148,12 @@ class Journal:
     def _tell(self, ended: list[Ended]) -> None:
         def deliver() -> None:
             for future, result, error in ended:
-                if future.done():
-                    continue  # whoever waited was cancelled
                 if error is None:
                     future.set_result(result)
                 else:
                     future.set_exception(error)
 
-        with contextlib.suppress(RuntimeError):  # the loop is closed, and with it everyone who waited
-            cast("asyncio.AbstractEventLoop", self._loop).call_soon_threadsafe(deliver)
+        cast("asyncio.AbstractEventLoop", self._loop).call_soon_threadsafe(deliver)
 
 
 def _run(db: sqlite3.Connection, job: Job, future: asyncio.Future[object]) -> Ended:
@@ -150,6 +171,10 @@ def _run(db: sqlite3.Connection, job: Job, future: asyncio.Future[object]) -> En
 
 
 def _open(path: Path, migrations: Sequence[str]) -> sqlite3.Connection:
+    if path.name == ":memory:":
+        raise StoreError(
+            "A journal in memory would forget everything: give it a file, or say 'memory:' if that is what you want."
+        )
     if path.is_dir():
         raise StoreError(f"{path} is a directory; give the journal a file name in it.")
     if not path.parent.is_dir():
@@ -206,11 +231,12 @@ def _migrate(db: sqlite3.Connection, migrations: Sequence[str]) -> None:
     db.execute("COMMIT")
 
 
-def _explained(exc: sqlite3.Error, path: Path) -> StoreError:
+def _explained(exc: Exception, path: Path) -> StoreError:
     """The sentence for what SQLite says, by its result code (sqlite.org, "Result and Error Codes")."""
     name = getattr(exc, "sqlite_errorname", "") or ""
     advice = {
-        "SQLITE_BUSY": "another process has it open; one journal serves one process at a time.",
+        "SQLITE_BUSY": "another process has it open; one journal serves one process at a time. "
+        "Two clients in one process share one store: open it once and pass it to both.",
         "SQLITE_FULL": "the disk is full; make room. What was being written is not there.",
         "SQLITE_NOTADB": "it is not an SQLite database; give the journal a file of its own.",
         "SQLITE_CORRUPT": "it is damaged; keep a copy, restore a backup or try SQLite's own recovery, and compare with your account at the provider.",

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Self
 
-from callfire_async.stores import KEEP, Phase, Record, Scope, placed_before
+from callfire_async.stores import KEEP, Phase, Record, Scope, checked_keep, gone, placed_before
 from callfire_async.stores.schedule import InProcess
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ class MemoryStore(InProcess):
 
     def __init__(self, *, keep: timedelta = KEEP, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(clock=clock)
+        checked_keep(keep)
         self._keep = keep
         self._records: dict[tuple[Scope, str], Record] = {}
         self._keys: dict[tuple[Scope, str], str] = {}
@@ -45,7 +46,7 @@ class MemoryStore(InProcess):
         pass
 
     async def intend(self, record: Record) -> Record | None:
-        await self._expire()
+        self._expire()
         known = self._records.setdefault((record.scope, record.key), record)
         if known is not record:
             return known
@@ -53,18 +54,21 @@ class MemoryStore(InProcess):
             self._callbacks[record.scope, record.callback] = record.key
         return None
 
-    async def refuse(self, scope: Scope, key: str) -> None:
-        if (record := self._records.pop((scope, key), None)) is not None:
-            self._callbacks.pop((scope, record.callback or ""), None)
+    async def refuse(self, scope: Scope, key: str) -> Record | None:
+        record = self._records.get((scope, key))
+        if record is not None and record.order_id is None:
+            self._forget(record)
+            return None
+        return record
 
     async def doubt(self, scope: Scope, key: str) -> Record:
-        record = self._records[scope, key]
+        record = self._purchase(scope, key)
         if record.phase is Phase.INTENDED:
             record = self._records[scope, key] = replace(record, phase=Phase.IN_DOUBT)
         return record
 
     async def place(self, scope: Scope, key: str, order_id: str, *, ask_in: float, rest: float) -> Record:
-        record, known = self._records[scope, key], await self.find(scope, order_id)
+        record, known = self._purchase(scope, key), await self.find(scope, order_id)
         if placed_before(record, known, order_id):
             return record
         record = replace(record, phase=Phase.OPEN, order_id=order_id)
@@ -112,7 +116,16 @@ class MemoryStore(InProcess):
     async def in_phase(self, scope: Scope, phase: Phase) -> list[Record]:
         return [record for record in self._records.values() if record.scope == scope and record.phase is phase]
 
-    async def _expire(self) -> None:
+    def _expire(self) -> None:
         while self._settled and self._settled[0][0] < datetime.now(UTC) - self._keep:
             _, scope, order_id = self._settled.popleft()
-            await self.refuse(scope, self._keys.pop((scope, order_id)))
+            self._forget(self._records[scope, self._keys.pop((scope, order_id))])
+
+    def _forget(self, record: Record) -> None:
+        del self._records[record.scope, record.key]
+        self._callbacks.pop((record.scope, record.callback or ""), None)
+
+    def _purchase(self, scope: Scope, key: str) -> Record:
+        if (record := self._records.get((scope, key))) is None:
+            raise gone(key)
+        return record

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from callfire_async.errors import StoreError
-from callfire_async.stores import KEEP, Phase, Record, Scope, placed_before
+from callfire_async.stores import KEEP, Phase, Record, Scope, checked_keep, gone, placed_before
 from callfire_async.stores.postgres_pool import Database, DatabaseError
 from callfire_async.stores.postgres_schedule import SharedSchedule, follow
 from callfire_async.stores.postgres_schema import ensure
@@ -105,6 +105,7 @@ class PostgresStore(SharedSchedule):
         keep: timedelta = KEEP,
     ) -> None:
         super().__init__(Database(url, schema=schema, size=pool_size, prepare=prepare))
+        checked_keep(keep)
         self._wakes = Wakes(self._database, keep=keep)
         self._attempts = itertools.count()
         #: Purchases whose submission is on the way from here, and which attempt each is.
@@ -152,19 +153,23 @@ class PostgresStore(SharedSchedule):
         self._under_way[record.scope, record.key] = attempt
         return None
 
-    async def refuse(self, scope: Scope, key: str) -> None:
-        attempt = self._under_way.pop((scope, key), -1)
-        await self._sooner_or_later(lambda: self._database.fetch(_REFUSE, *scope, key, self._node, attempt))
+    async def refuse(self, scope: Scope, key: str) -> Record | None:
+        attempt = self._under_way.get((scope, key), -1)
+        await self._patiently(lambda: self._database.fetch(_REFUSE, *scope, key, self._node, attempt))
+        self._under_way.pop((scope, key), None)
+        record = await self.find_key(scope, key)
+        return None if record is None or record.order_id is None else record
 
     async def doubt(self, scope: Scope, key: str) -> Record:
-        attempt = self._under_way.pop((scope, key), -1)
-        await self._sooner_or_later(lambda: self._database.fetch(_DOUBT, *scope, key, self._node, attempt))
+        attempt = self._under_way.get((scope, key), -1)
+        await self._patiently(lambda: self._database.fetch(_DOUBT, *scope, key, self._node, attempt))
+        self._under_way.pop((scope, key), None)
         if (record := await self.find_key(scope, key)) is None:
-            raise _lost(key)
+            raise gone(key)
         return record
 
     async def place(self, scope: Scope, key: str, order_id: str, *, ask_in: float, rest: float) -> Record:
-        attempt = self._under_way.pop((scope, key), None)
+        attempt = self._under_way.get((scope, key))
 
         async def write(session: Session) -> Record:
             record = await _place(session, scope, key, order_id, None if attempt is None else (self._node, attempt))
@@ -172,7 +177,9 @@ class PostgresStore(SharedSchedule):
                 await follow(session, scope, order_id, ask_in=ask_in, rest=rest)
             return record
 
-        return await self._sooner_or_later(lambda: self._database.transaction(write))
+        record = await self._patiently(lambda: self._database.transaction(write))
+        self._under_way.pop((scope, key), None)
+        return record
 
     async def attach(self, record: Record) -> Record:
         scope, order_id = record.scope, str(record.order_id)
@@ -221,20 +228,16 @@ class PostgresStore(SharedSchedule):
     def unwatch(self, scope: Scope, heard: Callable[[str], None]) -> None:
         self._wakes.unwatch(scope, heard)
 
-    async def _sooner_or_later(self, write: Callable[[], Awaitable[T]]) -> T:
-        """Write what became of a submission: after a short absence of the database now, after a longer one, or StoreError, as soon as it is back."""
+    async def _patiently(self, write: Callable[[], Awaitable[T]]) -> T:
+        """Write what became of a submission, which a short absence of the database only delays. It can be written twice."""
         patient_until = time.monotonic() + RESTART
-        try:
-            while True:
-                try:
-                    return await write()
-                except DatabaseError:
-                    if time.monotonic() > patient_until:
-                        raise
-                await asyncio.sleep(0.25)
-        except (DatabaseError, asyncio.CancelledError):
-            self._wakes.owed.append(write)  # each can be written twice
-            raise
+        while True:
+            try:
+                return await write()
+            except DatabaseError:
+                if time.monotonic() > patient_until:
+                    raise
+            await asyncio.sleep(0.25)
 
 
 async def _place(session: Session, scope: Scope, key: str, order_id: str, attempt: tuple[int, int] | None) -> Record:
@@ -243,7 +246,7 @@ async def _place(session: Session, scope: Scope, key: str, order_id: str, attemp
     record = _first(scope, rows := await session.fetch(f"{_SELECT} AND key = $3", *scope, key))
     known = _first(scope, await session.fetch(f"{_SELECT} AND order_id = $3", *scope, order_id))
     if record is None or (attempt is not None and attempt != (rows[0]["node"], rows[0]["attempt"])):
-        raise _lost(key)
+        raise gone(key)
     if placed_before(record, known, order_id):
         return record
     placed = replace(record, phase=Phase.OPEN, order_id=order_id)
@@ -252,12 +255,6 @@ async def _place(session: Session, scope: Scope, key: str, order_id: str, attemp
         await session.fetch(f"DELETE FROM {{schema}}.orders WHERE {_BY_KEY}", *scope, known.key)
     await session.fetch(_PLACE, *scope, key, placed.phase, order_id, placed.state, placed.settled_by)
     return placed
-
-
-def _lost(key: str) -> StoreError:
-    return StoreError(
-        f"The purchase {key!r} is not in the database any more; was it abandoned while it was on the way?"
-    )
 
 
 def _first(scope: Scope, rows: list[Any]) -> Record | None:

@@ -131,9 +131,9 @@ class Wakes:
                     await self._listen(session)
                 finally:
                     await _hang_up(session)
-            except StoreError as exc:
+            except Exception as exc:  # noqa: BLE001 - whatever a dying connection raises: without this task, nobody would be told of anything again
                 if not failures:
-                    logger.warning("The database is away; looking for it again and again: %s", exc)
+                    logger.warning("The database is away; looking for it again and again: %s", exc or repr(exc))
                 failures += 1
             await asyncio.sleep(min(BEAT, 0.05 * 2.0 ** min(failures, 10)) * random.uniform(0.5, 1.0))
 

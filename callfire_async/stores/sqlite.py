@@ -9,8 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from callfire_async.errors import StoreError
-from callfire_async.stores import KEEP, Phase, Record, Scope, placed_before
+from callfire_async.stores import KEEP, Phase, Record, Scope, checked_keep, gone, placed_before
 from callfire_async.stores.journal import Journal
 from callfire_async.stores.schedule import InProcess
 
@@ -73,6 +72,7 @@ class SQLiteStore(InProcess):
         self, path: str | Path, *, keep: timedelta = KEEP, clock: Callable[[], float] = time.monotonic
     ) -> None:
         super().__init__(quiet=QUIET, clock=clock)
+        checked_keep(keep)
         self._journal = Journal(Path(path), MIGRATIONS, chore=lambda db: _expire(db, keep), chore_every=EXPIRE_EVERY)
 
     def __repr__(self) -> str:
@@ -96,8 +96,12 @@ class SQLiteStore(InProcess):
 
         return await self._journal.run(write)
 
-    async def refuse(self, scope: Scope, key: str) -> None:
-        await self._journal.run(lambda db: db.execute(f"DELETE FROM orders WHERE {_BY_KEY}", (*scope, key)))
+    async def refuse(self, scope: Scope, key: str) -> Record | None:
+        def write(db: sqlite3.Connection) -> Record | None:
+            db.execute(f"DELETE FROM orders WHERE {_BY_KEY} AND order_id IS NULL", (*scope, key))
+            return _one(db, scope, _BY_KEY, key)
+
+        return await self._journal.run(write)
 
     async def doubt(self, scope: Scope, key: str) -> Record:
         def write(db: sqlite3.Connection) -> Record:
@@ -113,10 +117,11 @@ class SQLiteStore(InProcess):
         def write(db: sqlite3.Connection) -> Record:
             return _place(db, scope, key, order_id)
 
-        record = await self._journal.run(write)
-        if record.phase is Phase.OPEN:
-            self._schedules[scope].follow(order_id, ask_in=ask_in, rest=rest)
-        return record
+        def follow(record: Record) -> None:
+            if record.phase is Phase.OPEN:
+                self._schedules[scope].follow(order_id, ask_in=ask_in, rest=rest)
+
+        return await self._journal.run(write, then=follow)
 
     async def attach(self, record: Record) -> Record:
         order_id = str(record.order_id)
@@ -127,10 +132,11 @@ class SQLiteStore(InProcess):
                 _insert(db, record)
             return known or record
 
-        attached = await self._journal.run(write)
-        if attached is record:
-            self._schedules[record.scope].follow(order_id, ask_in=0.0, rest=0.0)
-        return attached
+        def follow(attached: Record) -> None:
+            if attached is record:
+                self._schedules[record.scope].follow(order_id, ask_in=0.0, rest=0.0)
+
+        return await self._journal.run(write, then=follow)
 
     async def apply(self, scope: Scope, order_id: str, *, state: str, outcome: Outcome, by: str) -> bool:
         settled = (Phase.SETTLED, by, _now()) if outcome.final else (Phase.OPEN, None, None)
@@ -142,10 +148,11 @@ class SQLiteStore(InProcess):
             )
             return changed.rowcount == 1
 
-        applied = await self._journal.run(write)
-        if applied:
-            self._applied(scope, order_id, final=outcome.final)
-        return applied
+        def pass_on(applied: bool) -> None:  # noqa: FBT001
+            if applied:
+                self._applied(scope, order_id, final=outcome.final)
+
+        return await self._journal.run(write, then=pass_on)
 
     async def find(self, scope: Scope, order_id: str) -> Record | None:
         return await self._journal.run(lambda db: _one(db, scope, _BY_ID, order_id))
@@ -203,7 +210,7 @@ def _place(db: sqlite3.Connection, scope: Scope, key: str, order_id: str) -> Rec
 def _purchase(db: sqlite3.Connection, scope: Scope, key: str) -> Record:
     record = _one(db, scope, _BY_KEY, key)
     if record is None:
-        raise StoreError(f"The journal has lost the purchase {key!r}; was its file exchanged while it was open?")
+        raise gone(key)
     return record
 
 

@@ -47,7 +47,7 @@ class Provider:
 
     async def answer(self, request: httpx.Request) -> httpx.Response:
         if request.method == "POST":
-            address = json.loads(request.content)["callbackUrl"]
+            address = json.loads(request.content or b'{"callbackUrl": ""}')["callbackUrl"]
             self.addresses.append(address)
             if self.creates:
                 return await self.creates.pop(0)(address)
@@ -105,6 +105,10 @@ async def nameless(_: str) -> httpx.Response:
     return httpx.Response(201, json={"guid": None, "status": "REQUESTED"})
 
 
+async def refused(_: str) -> httpx.Response:
+    return httpx.Response(400)
+
+
 async def lost(_: str) -> httpx.Response:
     raise httpx.ReadError("The connection broke.")
 
@@ -153,9 +157,6 @@ async def test_a_refusal_does_not_count_for_an_order_that_has_called_back() -> N
 
         async def refused_after_all(address: str) -> httpx.Response:
             assert await house.call_back(address, document("7", "REQUESTED")) == 200
-            return httpx.Response(400)
-
-        async def refused(_: str) -> httpx.Response:
             return httpx.Response(400)
 
         house.provider.orders["7"] = "REQUESTED"
@@ -245,6 +246,19 @@ async def test_a_callback_without_an_id_cannot_name_a_doubt() -> None:
             assert await house.call_back(house.provider.addresses[0], body) == 200
         assert [doubt.key for doubt in await house.client.in_doubt()] == ["a"]
         assert await house.call_back(house.provider.addresses[0], b"{") == 400
+
+
+async def test_a_callback_is_heeded_though_a_cancellation_goes_out_first() -> None:
+    async with House() as house:
+        order = await house.buy("a")
+        house.provider.creates = [refused]  # the cancellation is the next POST
+        assert await house.call_back(house.provider.addresses[0], document(order.id, "COMPLETED")) == 200
+        house.provider.orders[order.id] = "COMPLETED"
+        with pytest.raises(BadRequestError):
+            await house.client.cancel(order.id)
+        assert house.provider.asked == []
+        await order
+        assert order.settled_by == "postback"
 
 
 async def test_a_settled_order_hears_no_more() -> None:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import respx
-    from conftest import Act, Exchange, Wire
+    from wire import Act, Exchange, Wire
 
 PASSWORD = "correct-horse-battery-staple"  # noqa: S105  # opens nothing
 BASIC = base64.b64encode(f"login:{PASSWORD}".encode()).decode()
@@ -120,7 +120,8 @@ DOUBTS: list[Any] = [
     pytest.param(interim_and_no_more, RequestTimeoutError, id="interim answer and no more"),
     pytest.param(answers(200, HTML, Content_Type="text/html"), ProtocolError, id="200 HTML"),
     pytest.param(answers(200), ProtocolError, id="200 empty"),
-    pytest.param(answers(200, EXCEPTION % 500), ServerError, id="200 with an exception inside"),
+    pytest.param(answers(200, EXCEPTION % 500), ProtocolError, id="200 with an exception inside"),
+    pytest.param(answers(201, EXCEPTION % 429), ProtocolError, id="201 with a rate limit inside"),
     pytest.param(answers(201, REFERENCE % b""), ProtocolError, id="201 without an id"),
     pytest.param(answers(201, REFERENCE % b"<r:Id>../7</r:Id>"), ProtocolError, id="201 with an id that is none"),
     pytest.param(answers(201, b"<a>" + b" " * (9 << 20) + b"</a>"), ProtocolError, id="9 MiB"),
@@ -425,7 +426,8 @@ async def test_cancelling_an_order_does_not_cut_its_post_and_it_shows_up_in_pend
         with pytest.raises(asyncio.CancelledError):
             await buying
         assert (await client.pending(), await client.in_doubt()) == ([], [])
-        _, purchase = client._submissions._under_way["purchase-7"]
+        purchase = client._submissions._under_way["purchase-7"].task
+        assert purchase is not None
         release.set()
         await asyncio.wait([purchase])
         assert [(order.id, order.key) for order in await client.pending()] == [("1428507003", "purchase-7")]

@@ -28,7 +28,7 @@ from callfire_async.sandbox import Life, Sandbox
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from conftest import Exchange, Wire
+    from wire import Exchange, Wire
 
 LOGIN, PASSWORD, TOKEN = "apilogin", "s3cret-Passw0rd-of-the-api", "t0ken-that-keeps-strangers-out"
 SECRETS = {

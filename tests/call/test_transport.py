@@ -17,7 +17,7 @@ from callfire_async.transport import MOST_BYTES, Transport
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from conftest import Exchange, Wire
+    from wire import Exchange, Wire
 
 SECRET = "Basic c2VjcmV0OnNlY3JldA=="  # noqa: S105  # opens nothing
 QUESTION = Request(method="GET", path="/number/order/7", headers={"Accept": "text/xml"})

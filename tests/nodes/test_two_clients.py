@@ -17,7 +17,7 @@ from callfire_async.stores import Claim, Deadline, Scope
 from callfire_async.stores.memory import MemoryStore
 
 if TYPE_CHECKING:
-    from tests.conftest import PostgresServer
+    from postgres_server import PostgresServer
 
 TOKEN = "0123456789abcdef"  # noqa: S105 - it keeps nobody out
 

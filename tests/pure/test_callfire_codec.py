@@ -705,6 +705,11 @@ REFUSALS = [
 def test_a_refusal_says_what_callfire_said(  # noqa: PLR0917 - a table has its columns
     decoder: str, http_status: int, body: bytes, kind: type[APIError], status: int, message: str
 ) -> None:
+    if decoder == "decode_receipt" and http_status < 300:
+        # Of a purchase the status line alone is believed when it says no: this one may have bought something.
+        with pytest.raises(ProtocolError, match=f"answered HTTP {http_status} with a refusal: {message}"):
+            CallFireProvider().decode_receipt(Reply(status=http_status, body=body))
+        return
     with pytest.raises(APIError) as caught:
         getattr(CallFireProvider(), decoder)(Reply(status=http_status, body=body))
     assert type(caught.value) is kind
@@ -741,7 +746,7 @@ def test_a_success_that_cannot_be_read_is_a_protocol_error(decoder: str, status:
 @pytest.mark.parametrize(
     ("header", "seconds"),
     [("0", 0.0), ("7", 7.0), ("3600", 3600.0), ("", None), ("-1", None), ("1.5", None), ("soon", None), ("\u00b2", None),
-     ("\u0667", None), ("Wed, 21 Oct 2015 07:28:00 GMT", None)],
+     ("\u0667", None), ("9" * 5_000, 86400.0), ("Wed, 21 Oct 2015 07:28:00 GMT", None)],
 )  # fmt: skip
 def test_retry_after_is_kept_where_it_counts_seconds(header: str, seconds: float | None) -> None:
     with pytest.raises(RateLimitedError) as caught:
@@ -749,9 +754,25 @@ def test_retry_after_is_kept_where_it_counts_seconds(header: str, seconds: float
     assert caught.value.retry_after == seconds
 
 
+@pytest.mark.parametrize(
+    ("date", "seconds"),
+    [
+        ("Wed, 21 Oct 2015 07:27:30 GMT", 30.0),
+        ("Wed, 21 Oct 2015 07:30:00 GMT", 0.0),
+        ("Mon, 21 Oct 1815 07:28:00 GMT", 86400.0),
+        ("yesterday", None),
+    ],
+)
+def test_retry_after_may_be_a_time_by_the_servers_own_clock(date: str, seconds: float | None) -> None:
+    headers = {"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT", "date": date}
+    with pytest.raises(ServerError) as caught:
+        CallFireProvider().decode_status(Reply(status=503, headers=headers, body=HTML))
+    assert caught.value.retry_after == seconds
+
+
 def test_retry_after_is_kept_of_a_refusal_inside_a_success_too() -> None:
     with pytest.raises(RateLimitedError) as caught:
-        CallFireProvider().decode_receipt(Reply(status=200, headers={"retry-after": "3"}, body=refused(429, "slow")))
+        CallFireProvider().decode_status(Reply(status=200, headers={"retry-after": "3"}, body=refused(429, "slow")))
     assert caught.value.retry_after == 3.0
 
 

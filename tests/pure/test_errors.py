@@ -91,7 +91,7 @@ def test_a_status_has_its_exception(status: int, kind: str) -> None:
     exc = api_error(status, "No", retry_after=7.0)
     assert type(exc).__name__ == kind
     assert (exc.status, exc.message, str(exc)) == (status, "No", f"No (HTTP {status})")
-    assert getattr(exc, "retry_after", None) == (7.0 if status == 429 else None)
+    assert exc.retry_after == 7.0
 
 
 def test_exceptions_carry_what_a_program_may_want_to_know() -> None:

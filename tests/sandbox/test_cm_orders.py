@@ -25,9 +25,11 @@ from callfire_async import (
     OrderInDoubtError,
     Outcome,
     PollPolicy,
+    StoreError,
     TransportError,
 )
 from callfire_async.sandbox import Life, Sandbox
+from callfire_async.stores.memory import MemoryStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -217,6 +219,24 @@ async def test_a_cancellation_answered_without_an_order_is_looked_after() -> Non
         assert (await client.cancel(order.id)).status == "CANCELLED"
 
 
+async def test_a_store_that_is_away_fails_the_cancellation_and_not_the_next_one() -> None:
+    class Fickle(MemoryStore):
+        away = False
+
+        async def hasten(self, *args: Any) -> None:
+            if self.away:
+                raise StoreError("The disk is full.")
+            await super().hasten(*args)
+
+    async with Sandbox(processing=60) as sandbox, Fickle() as store, client_of(sandbox, store=store) as client:
+        order = await buy(client)
+        store.away = True
+        with pytest.raises(StoreError, match="disk is full"):
+            await client.cancel(order.id)
+        store.away = False
+        assert (await client.cancel(order.id)).status == "CANCELLED"
+
+
 async def test_closing_releases_who_waits_for_a_cancellation() -> None:
     async with Sandbox(processing=60) as sandbox:
         async with client_of(sandbox) as client:
@@ -245,13 +265,13 @@ async def test_the_list_comes_page_by_page_up_to_the_limit() -> None:
 
 @pytest.mark.parametrize("headers", [{}, {"X-Cm-Pagination-Total": "999"}], ids=["no total", "a wrong total"])
 async def test_a_list_that_shifts_or_repeats_itself_ends(headers: dict[str, str]) -> None:
-    """Each number request comes once, though one more is placed while we read, and though the last page comes for ever."""
+    """Each number request that can be read comes once, though one more is placed while we read, and though the last page comes for ever."""
     asked: list[int] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
         skip = int(request.url.params["skip"])
         asked.append(skip)
-        ids = {0: "abc", 3: "cde"}.get(skip, "cde")
+        ids = {0: "ab?c", 4: "cde"}.get(skip, "cde")
         return httpx.Response(200, json=[{"guid": i, "status": "COMPLETED"} for i in ids], headers=headers)
 
     async with (
@@ -259,7 +279,7 @@ async def test_a_list_that_shifts_or_repeats_itself_ends(headers: dict[str, str]
         CMVoice("t", account=Sandbox.cm_account, base_url="http://127.0.0.1:1", http=http) as client,
     ):
         assert [state.id async for state in client.orders()] == list("abcde")
-        assert asked == [0, 3, 6]
+        assert asked == [0, 4, 7]
 
 
 # ------------------------------------------------------------------ doubts
@@ -321,6 +341,19 @@ async def test_without_plain_evidence_the_verdict_stays_open() -> None:
         found = await client.reconcile("b")
         assert found.verdict == "unknown"
         assert "could not be asked" in found.evidence[-1]
+
+
+async def test_of_a_list_without_end_a_bounded_part_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("callfire_async.providers.cm_traces.MOST_PAGES", 2)
+    async with Sandbox(processing=0) as sandbox, client_of(sandbox) as client:
+        for _ in range(101):
+            await buy(client)
+        sandbox.plan(Life(reply="lost_before_accepting"))
+        with pytest.raises(OrderInDoubtError):
+            await buy(client, key="a")
+        found = await client.reconcile("a")
+        assert found.verdict == "unknown"
+        assert "more than the 100 number requests that were looked at" in found.evidence[-1]
 
 
 @pytest.mark.parametrize(

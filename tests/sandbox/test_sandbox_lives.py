@@ -297,7 +297,7 @@ async def test_latencies_are_drawn_from_the_seed() -> None:
         async with Sandbox(latency=(0.0, 0.02), seed=seed) as sandbox:
             async with httpx.AsyncClient(base_url=sandbox.callfire_url, auth=(sandbox.login, sandbox.password)) as http:
                 await http.get("/number/order/42")
-            return sandbox._callfire._random.random()
+            return sandbox._callfire._door._random.random()
 
     assert await draw(1) == await draw(1) != await draw(2)
 

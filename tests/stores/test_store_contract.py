@@ -113,6 +113,17 @@ async def test_a_doubt_about_a_purchase_that_was_placed_meanwhile_is_none(store:
         assert (await store.doubt(SCOPE, "b")).phase is Phase.IN_DOUBT
 
 
+async def test_a_purchase_that_was_placed_meanwhile_is_not_forgotten(store: Store) -> None:
+    async with store:
+        record = await placed(store, "a", "1")
+        assert await store.refuse(SCOPE, "a") == record
+        assert await store.find(SCOPE, "1") == record
+        await store.intend(purchase("b"))
+        assert await store.refuse(SCOPE, "b") is None
+        assert await store.find_key(SCOPE, "b") is None
+        assert await store.refuse(SCOPE, "c") is None
+
+
 async def test_a_purchase_is_found_by_the_digest_of_its_callback_in_every_phase(store: Store) -> None:
     async with store:
         digests = {key: key * 64 for key in "abc"}

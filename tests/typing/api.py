@@ -19,7 +19,10 @@ from callfire_async import (
     AuthenticationError,
     BadRequestError,
     CallFire,
+    CallFireV2,
     ClosedError,
+    CMNames,
+    CMVoice,
     ConfigurationError,
     Error,
     InDoubt,
@@ -27,6 +30,8 @@ from callfire_async import (
     Listener,
     NotFoundError,
     NumberOrder,
+    NumberRange,
+    NumberRequest,
     Order,
     OrderClient,
     OrderError,
@@ -48,6 +53,7 @@ from callfire_async import (
     Store,
     StoreError,
     TransportError,
+    Webhook,
     open_store,
 )
 from callfire_async.providers.callfire import CallFireProvider
@@ -109,6 +115,45 @@ def look_at_a_number_order(state: NumberOrder) -> None:
     assert_type(state.shortfall, int)
     anyones: OrderState = state
     look_at_any_state(anyones)
+
+
+def look_at_a_number_request(state: NumberRequest) -> None:
+    assert_type(state.reason, str | None)
+    assert_type(state.quantity, int)
+    assert_type(state.ranges, tuple[NumberRange, ...])
+    assert_type(state.created, datetime | None)
+    assert_type(state.raw, Mapping[str, Any])
+    for part in state.ranges:
+        assert_type(part.id, str | None)
+        assert_type(part.start, str | None)
+        assert_type(part.size, int | None)
+        assert_type(part.valid_from, datetime | None)
+        assert_type(part.valid_to, datetime | None)
+        assert_type(part.numbers, tuple[str, ...])
+    look_at_any_state(state)
+
+
+async def request_numbers(listener: Listener) -> None:
+    names = CMNames(status="state", ids=("key",), outcomes={"PORTED": Outcome.FINISHED})
+    client = CMVoice("token", account="uuid", base_url="https://api.cm.com", names=names, listener=listener)
+    async with client as same, CMVoice(account="uuid"):
+        assert_type(same, CMVoice)
+        order = await client.order(
+            company_profile="uuid",
+            quantity=2,
+            number_type="LOCAL",
+            range_size=None,
+            area_code="212",
+            city="New York",
+            region="NY",
+            comment="hello",
+            key="invoice 7",
+        )
+        assert_type(order, Order[NumberRequest])
+        assert_type(await order, NumberRequest)
+        assert_type(await client.get_order(order.id), NumberRequest)
+        assert_type(await client.cancel(order.id), NumberRequest)
+        assert_type([state async for state in client.orders(limit=7)], list[NumberRequest])
 
 
 def look_at_any_state(state: OrderState) -> None:
@@ -220,6 +265,40 @@ def look_at_stats(stats: Stats) -> None:
     assert_type(sum(counts), int)
 
 
+async def buy_through_v2(http: httpx.AsyncClient, listener: Listener) -> None:
+    async with CallFireV2(
+        "login",
+        "password",
+        base_url="https://www.callfire.com/v2",
+        store="memory:",
+        listener=listener,
+        trust_postbacks=False,
+        poll=policy,
+        timeout=30.0,
+        max_retries=2,
+        http=http,
+        outcomes={"VOID": Outcome.FINISHED},
+        webhook_secret="secret",  # noqa: S106
+    ) as client:
+        order = await client.order(
+            numbers=["18559875391"], local=3, toll_free=1, region=Region(city="Seattle"), key="k"
+        )
+        assert_type(order, Order[NumberOrder])
+        assert_type(await client.get_order(1428507003), NumberOrder)
+        async for state in client.orders(status="FINISHED", since=None, until=None, limit=10):
+            assert_type(state, NumberOrder)
+        hook = await client.create_webhook(
+            "name", resource="InboundText", events=["Finished"], callback=listener.url, single_use=True
+        )
+        assert_type(await client.webhook(hook), Webhook)
+        await client.update_webhook(hook, enabled=False, events=("Finished",))
+        await client.delete_webhook(hook)
+        assert_type(await client.keyword_available("SUN"), bool)
+        assert_type((await client.reconcile("k")).candidates, tuple[str, ...])
+        same: OrderClient[NumberOrder] = client
+        await look_after(same)
+
+
 # ------------------------------------------------------------------ the listener
 
 
@@ -306,6 +385,8 @@ async def play() -> None:
         assert_type(sandbox.login, str)
         assert_type(sandbox.password, str)
         assert_type(sandbox.callfire_url, str)
+        assert_type(sandbox.cm_url, str)
+        assert_type(sandbox.callfire_v2_url, str)
         assert_type(sandbox.purchases, int)
         assert_type(sandbox.violations, int)
         sandbox.login = "another"
