@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from callfire_async._version import __version__
+from callfire_async.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from callfire_async.sandbox import Sandbox
@@ -73,6 +74,23 @@ def sandbox(
             f"The sandbox cannot listen on port {port}: {exc.strerror or exc}. Another --port may be free.", err=True
         )
         raise typer.Exit(1) from exc
+
+
+@app.command(name="postgres-schema")
+def postgres_schema(
+    schema: Annotated[str, typer.Option(help="Name of the schema, as given to PostgresStore.")] = "callfire_async",
+    role: Annotated[str | None, typer.Option(help="Also grant this role what a store needs.")] = None,
+    after: Annotated[
+        int, typer.Option(min=0, help="Version of the tables that are there; 0 where there are none.")
+    ] = 0,
+) -> None:
+    """Print the SQL that makes the tables of a PostgreSQL store, for an owner of the database to run."""
+    from callfire_async.stores.postgres_schema import script
+
+    try:
+        typer.echo(script(schema, after=after, role=role), nl=False)
+    except ConfigurationError as exc:
+        raise typer.BadParameter(str(exc)) from exc
 
 
 async def _serve(server: "Sandbox") -> None:

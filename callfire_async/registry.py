@@ -203,6 +203,8 @@ class Registry(Generic[S]):
             self.tally["postbacks_duplicate"] += 1
         else:
             self.tally["postbacks_accepted"] += 1
+            if record is not None:
+                await self.track(record)  # another process has placed it; this one has the news
             await self._believe_or_ask(postback, trust=trust)
 
     async def _addressed(self, postback: Postback[S], callback: str) -> Postback[S]:

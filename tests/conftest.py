@@ -29,7 +29,9 @@ def postgres_server() -> Iterator[PostgresServer]:
     with tempfile.TemporaryDirectory(prefix="callfire-pg-") as folder:
         server = get_server(Path(folder) / "data")
         try:
-            yield PostgresServer(server.get_uri(), stop=server.stop, start=server.start)
+            ours = PostgresServer(server.get_uri(), stop=server.stop, start=server.start)
+            ours.run("ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()")  # no test pulls the plug
+            yield ours
         finally:
             server.stop()
 

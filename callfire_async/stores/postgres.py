@@ -38,15 +38,16 @@ _SELECT: Final = f"""SELECT key, content, {_PHASE}, submitted_at, order_id, stat
 _BY_KEY: Final = "provider = $1 AND account = $2 AND key = $3"
 
 _INTEND: Final = """
-    INSERT INTO {schema}.orders (provider, account, key, content, phase, submitted_at, callback, changed_at, node, attempt)
-    VALUES ($1, $2, $3, $4, 'intended', $5, $6, clock_timestamp(), $7, $8) ON CONFLICT DO NOTHING RETURNING number
+    INSERT INTO {schema}.orders (provider, account, key, content, phase, submitted_at, callback, node, attempt)
+    VALUES ($1, $2, $3, $4, 'intended', $5, $6, $7, $8) ON CONFLICT DO NOTHING RETURNING number
 """
 _ATTACH: Final = """
-    INSERT INTO {schema}.orders (provider, account, key, content, phase, submitted_at, order_id, state, changed_at)
-    VALUES ($1, $2, $3, $4, 'open', $5, $6, $7, clock_timestamp()) ON CONFLICT DO NOTHING RETURNING number
+    INSERT INTO {schema}.orders (provider, account, key, content, phase, submitted_at, order_id, state)
+    VALUES ($1, $2, $3, $4, 'open', $5, $6, $7) ON CONFLICT DO NOTHING RETURNING number
 """
 _PLACE: Final = f"""
-    UPDATE {{schema}}.orders SET phase = $4, order_id = $5, state = $6, settled_by = $7, changed_at = clock_timestamp(),
+    UPDATE {{schema}}.orders SET phase = $4, order_id = $5, state = $6, settled_by = $7,
+        changed_at = CASE WHEN $6::text IS NOT NULL THEN clock_timestamp() END,
         settled_at = CASE WHEN $4 = 'settled' THEN clock_timestamp() END
     WHERE {_BY_KEY}
 """
@@ -88,13 +89,22 @@ class PostgresStore(SharedSchedule):
     """A Store in a schema of a PostgreSQL database, made when it is not there. Any number of processes may have it open.
 
     `url` is "postgresql://user:password@host/database". A process uses up to `pool_size` connections, and one more to hear of the others.
+    With `prepare=False` no statement is kept prepared, which some poolers in transaction mode need; each then costs two round trips more.
     Settled orders are kept for `keep`, then deleted with their keys. Raises StoreError, with what to do about it, for a database that cannot be
     reached or whose disk is full, a role that may not do what is needed, and tables of a newer version. While the database is away
     every method raises StoreError; afterwards everything goes on by itself.
     """
 
-    def __init__(self, url: str, *, schema: str = "callfire_async", pool_size: int = 8, keep: timedelta = KEEP) -> None:
-        super().__init__(Database(url, schema=schema, size=pool_size))
+    def __init__(
+        self,
+        url: str,
+        *,
+        schema: str = "callfire_async",
+        pool_size: int = 8,
+        prepare: bool = True,
+        keep: timedelta = KEEP,
+    ) -> None:
+        super().__init__(Database(url, schema=schema, size=pool_size, prepare=prepare))
         checked_keep(keep)
         self._wakes = Wakes(self._database, keep=keep)
         self._attempts = itertools.count()
@@ -144,20 +154,22 @@ class PostgresStore(SharedSchedule):
         return None
 
     async def refuse(self, scope: Scope, key: str) -> Record | None:
-        attempt = self._under_way.pop((scope, key), -1)
-        await self._sooner_or_later(lambda: self._database.fetch(_REFUSE, *scope, key, self._node, attempt))
+        attempt = self._under_way.get((scope, key), -1)
+        await self._patiently(lambda: self._database.fetch(_REFUSE, *scope, key, self._node, attempt))
+        self._under_way.pop((scope, key), None)
         record = await self.find_key(scope, key)
         return None if record is None or record.order_id is None else record
 
     async def doubt(self, scope: Scope, key: str) -> Record:
-        attempt = self._under_way.pop((scope, key), -1)
-        await self._sooner_or_later(lambda: self._database.fetch(_DOUBT, *scope, key, self._node, attempt))
+        attempt = self._under_way.get((scope, key), -1)
+        await self._patiently(lambda: self._database.fetch(_DOUBT, *scope, key, self._node, attempt))
+        self._under_way.pop((scope, key), None)
         if (record := await self.find_key(scope, key)) is None:
             raise gone(key)
         return record
 
     async def place(self, scope: Scope, key: str, order_id: str, *, ask_in: float, rest: float) -> Record:
-        attempt = self._under_way.pop((scope, key), None)
+        attempt = self._under_way.get((scope, key))
 
         async def write(session: Session) -> Record:
             record = await _place(session, scope, key, order_id, None if attempt is None else (self._node, attempt))
@@ -165,7 +177,9 @@ class PostgresStore(SharedSchedule):
                 await follow(session, scope, order_id, ask_in=ask_in, rest=rest)
             return record
 
-        return await self._sooner_or_later(lambda: self._database.transaction(write))
+        record = await self._patiently(lambda: self._database.transaction(write))
+        self._under_way.pop((scope, key), None)
+        return record
 
     async def attach(self, record: Record) -> Record:
         scope, order_id = record.scope, str(record.order_id)
@@ -214,20 +228,16 @@ class PostgresStore(SharedSchedule):
     def unwatch(self, scope: Scope, heard: Callable[[str], None]) -> None:
         self._wakes.unwatch(scope, heard)
 
-    async def _sooner_or_later(self, write: Callable[[], Awaitable[T]]) -> T:
-        """Write what became of a submission: after a short absence of the database now, after a longer one, or StoreError, as soon as it is back."""
+    async def _patiently(self, write: Callable[[], Awaitable[T]]) -> T:
+        """Write what became of a submission, which a short absence of the database only delays. It can be written twice."""
         patient_until = time.monotonic() + RESTART
-        try:
-            while True:
-                try:
-                    return await write()
-                except DatabaseError:
-                    if time.monotonic() > patient_until:
-                        raise
-                await asyncio.sleep(0.25)
-        except (DatabaseError, asyncio.CancelledError):
-            self._wakes.owed.append(write)  # each can be written twice
-            raise
+        while True:
+            try:
+                return await write()
+            except DatabaseError:
+                if time.monotonic() > patient_until:
+                    raise
+            await asyncio.sleep(0.25)
 
 
 async def _place(session: Session, scope: Scope, key: str, order_id: str, attempt: tuple[int, int] | None) -> Record:

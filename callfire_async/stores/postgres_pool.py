@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 import asyncpg
 
 from callfire_async.errors import ConfigurationError, StoreError
+from callfire_async.stores.postgres_schema import checked
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -23,13 +23,16 @@ LONGEST_STATEMENT: Final = 10.0
 """Seconds a statement may take."""
 
 _UNREACHABLE: Final = "it cannot be reached, or is restarting."
+_POOLED: Final = "a pooler in transaction mode stands before it, and follows no prepared statements: PostgresStore(url, prepare=False) uses none."
 _ADVICE: Final = {
     "08": _UNREACHABLE,
     "22": "it cannot hold one of the values.",
     "25006": "it can only be read; give the address of the primary server.",
+    "26": _POOLED,
     "28": "it refuses this role or its password.",
     "3D000": "there is no database of that name.",
     "3F000": "the schema is gone; was it dropped while it was in use?",
+    "42P05": _POOLED,
     "42501": "this role may not do that. `callfire-async postgres-schema --role NAME` prints the GRANT statements it needs; let the schema's owner run them.",
     "42P01": "a table is gone; was it dropped while it was in use?",
     "53100": "its disk is full; make room.",
@@ -45,34 +48,42 @@ class DatabaseError(StoreError):
 class Session:
     """One connection, whose statements may say {schema}."""
 
-    def __init__(self, connection: Any, schema: str) -> None:
+    def __init__(self, connection: Any, schema: str, *, prepare: bool) -> None:
         self.connection = connection
         self._schema = schema
+        self._prepare = prepare
 
     async def fetch(self, sql: str, *values: object) -> list[Any]:
         """The rows a statement brings."""
-        rows: list[Any] = await self.connection.fetch(sql.replace("{schema}", self._schema), *values)
-        return rows
+        if self._prepare or self.connection.is_in_transaction():
+            rows: list[Any] = await self.connection.fetch(sql.replace("{schema}", self._schema), *values)
+            return rows
+        # A pooler may give each message to another server, but a transaction to one.
+        async with self.connection.transaction():
+            return await self.fetch(sql, *values)
 
 
 class Database:
     """A pool of `size` connections, each opened when it is first needed.
 
     What was begun is ended, whatever becomes of the one who waits for it: a statement cut off leaves open whether it was carried out.
-    Everything that fails raises StoreError. The address holds a password, and is shown nowhere.
+    `prepare` keeps statements prepared, which poolers in transaction mode may not follow. Everything that fails raises StoreError. The address holds a password, and is shown nowhere.
     """
 
-    def __init__(self, url: str, *, schema: str, size: int) -> None:
-        if not re.fullmatch(r"[a-z_][a-z0-9_]{0,47}", schema):
-            raise ConfigurationError(
-                f"schema={schema!r} must be 1 to 48 lower-case letters, digits and underscores, and begin with no digit."
-            )
+    def __init__(self, url: str, *, schema: str, size: int, prepare: bool) -> None:
         if isinstance(size, bool) or not isinstance(size, int) or not 1 <= size <= 1000:
             raise ConfigurationError(f"pool_size={size!r} must be a whole number from 1 to 1000.")
-        self.schema = schema
+        self.schema = checked(schema)
         self.name = _shown(url)
         self._url = url
         self._size = size
+        self._prepare = prepare
+        self._options = {
+            "timeout": PATIENCE,
+            "command_timeout": LONGEST_STATEMENT,
+            "statement_cache_size": 100 if prepare else 0,
+            "server_settings": {"application_name": "callfire_async"},
+        }
         self._pool: Any = None
         self._at_work: set[asyncio.Task[Any]] = set()
 
@@ -82,7 +93,7 @@ class Database:
             raise StoreError(f"The store in {self.name} is open already.")
         # reset: nothing here changes a session, and the default costs a round trip after every statement.
         self._pool = await self.explained(
-            asyncpg.create_pool(self._url, min_size=0, max_size=self._size, reset=_as_it_is, **_LIMITS)
+            asyncpg.create_pool(self._url, min_size=0, max_size=self._size, reset=_as_it_is, **self._options)
         )
 
     async def close(self) -> None:
@@ -100,7 +111,9 @@ class Database:
 
     async def connect(self) -> Session:
         """A connection of its own, outside the pool. Whoever asks for it closes it."""
-        return Session(await self.explained(asyncpg.connect(self._url, **_LIMITS)), self.schema)
+        return Session(
+            await self.explained(asyncpg.connect(self._url, **self._options)), self.schema, prepare=self._prepare
+        )
 
     async def fetch(self, sql: str, *values: object) -> list[Any]:
         """Run one statement; its rows, once what it wrote is on disk."""
@@ -130,7 +143,7 @@ class Database:
         if self._pool is None:
             raise StoreError(f"The store in {self.name} is not open.")
         async with self._pool.acquire(timeout=PATIENCE) as connection:
-            return await work(Session(connection, self.schema))
+            return await work(Session(connection, self.schema, prepare=self._prepare))
 
     async def explained(self, work: Awaitable[T]) -> T:
         """What some work brings; its failures as StoreError."""
@@ -142,12 +155,6 @@ class Database:
 
 #: What asyncpg raises. ValueError: an address it cannot read, a text with a lone surrogate.
 _FAILURES: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, ValueError)
-
-_LIMITS: Final = {
-    "timeout": PATIENCE,
-    "command_timeout": LONGEST_STATEMENT,
-    "server_settings": {"application_name": "callfire_async"},
-}
 
 
 def _sentence(exc: Exception, name: str) -> DatabaseError:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
-import asyncpg
-
-from callfire_async.errors import StoreError
+from callfire_async.errors import ConfigurationError, StoreError
 
 if TYPE_CHECKING:
     from callfire_async.stores.postgres_pool import Database, Session
@@ -24,7 +23,7 @@ MIGRATIONS: Final[list[str]] = [
         seen timestamptz NOT NULL
     );
 
-    -- The purchases. node and attempt tell who wrote the intention, and which one it was.
+    -- The purchases. node and attempt tell who wrote the intention, and which one it was; changed_at is when the provider's word last changed.
     CREATE TABLE {schema}.orders (
         number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
         provider text NOT NULL,
@@ -38,7 +37,7 @@ MIGRATIONS: Final[list[str]] = [
         settled_by text,
         callback text,
         settled_at timestamptz,
-        changed_at timestamptz NOT NULL,
+        changed_at timestamptz,
         node bigint,
         attempt bigint
     );
@@ -47,7 +46,7 @@ MIGRATIONS: Final[list[str]] = [
     CREATE UNIQUE INDEX orders_by_callback ON {schema}.orders (provider, account, callback) WHERE callback IS NOT NULL;
     CREATE INDEX orders_not_settled ON {schema}.orders (provider, account, phase) WHERE phase <> 'settled';
     CREATE INDEX orders_settled ON {schema}.orders (settled_at) WHERE phase = 'settled';
-    CREATE INDEX orders_changed ON {schema}.orders (changed_at);
+    CREATE INDEX orders_changed ON {schema}.orders (changed_at) WHERE changed_at IS NOT NULL;
 
     -- What may be asked about when. Ids that are not orders come here too, and go once they have rested.
     -- due: when it may be claimed, the end of the lease while it is claimed; null: not by itself.
@@ -72,9 +71,19 @@ _LOCK: Final = 0x43464153
 """Of two processes that create or migrate, one waits."""
 
 
+def checked(schema: str) -> str:
+    """The name. ConfigurationError unless it can stand in SQL as it is."""
+    if not re.fullmatch(r"[a-z_][a-z0-9_]{0,47}", schema):
+        raise ConfigurationError(
+            f"schema={schema!r} must be 1 to 48 lower-case letters, digits and underscores, and begin with no digit."
+        )
+    return schema
+
+
 def script(schema: str, *, after: int = 0, role: str | None = None) -> str:
     """The SQL that brings a schema up to date, from version `after` on, and lets a role use it. For an owner to run."""
-    statements = [*(migration.replace("{schema}", schema) for migration in MIGRATIONS[after:])]
+    schema = checked(schema)
+    statements = [*(migration.rstrip().replace("{schema}", schema) + "\n" for migration in MIGRATIONS[after:])]
     statements.append(f"    UPDATE {schema}.version SET version = {len(MIGRATIONS)};\n")
     if role is not None:
         name = '"' + role.replace('"', '""') + '"'
@@ -94,7 +103,10 @@ async def ensure(database: Database) -> None:
 
 async def _version(session: Session) -> int:
     """The schema's version; 0 where there is none. StoreError if it is a later one than this library knows."""
-    ((there,),) = await session.fetch("SELECT to_regclass('{schema}.version') IS NOT NULL")
+    # to_regclass may not have heard yet of what another process made while this one waited for the lock.
+    ((there,),) = await session.fetch(
+        "SELECT EXISTS (SELECT FROM pg_catalog.pg_tables WHERE schemaname = '{schema}' AND tablename = 'version')"
+    )
     rows: list[Any] = await session.fetch("SELECT version FROM {schema}.version") if there else []
     version: int = rows[0][0] if rows else 0
     if version > len(MIGRATIONS):
@@ -106,6 +118,8 @@ async def _version(session: Session) -> int:
 
 
 async def _migrate(session: Session) -> None:
+    import asyncpg  # the SQL can be printed without it
+
     await session.fetch("SELECT pg_advisory_xact_lock($1)", _LOCK)
     version = await _version(session)
     try:

@@ -44,9 +44,7 @@ _SIGN_OF_LIFE: Final = """
     SELECT pg_notify($2, $3) FROM seen
 """
 
-_CHANGED: Final = (
-    "SELECT provider, account, order_id FROM {schema}.orders WHERE changed_at >= $1 AND order_id IS NOT NULL"
-)
+_CHANGED: Final = "SELECT provider, account, order_id, changed_at FROM {schema}.orders WHERE changed_at >= $1"
 
 _CHORES: Final = (
     f"""
@@ -80,6 +78,7 @@ class Wakes:
         self._watchers: defaultdict[Scope, list[Callable[[str], None]]] = defaultdict(list)
         self._task: asyncio.Task[None] | None = None
         self._read_up_to: datetime | None = None
+        self._read: set[tuple[object, ...]] = set()
         self._echoed = True
         self._deaf = False
         self.owed: list[Callable[[], Awaitable[object]]] = []
@@ -132,9 +131,9 @@ class Wakes:
                     await self._listen(session)
                 finally:
                     await _hang_up(session)
-            except StoreError as exc:
+            except Exception as exc:  # noqa: BLE001 - whatever a dying connection raises: without this task, nobody would be told of anything again
                 if not failures:
-                    logger.warning("The database is away; looking for it again and again: %s", exc)
+                    logger.warning("The database is away; looking for it again and again: %s", exc or repr(exc))
                 failures += 1
             await asyncio.sleep(min(BEAT, 0.05 * 2.0 ** min(failures, 10)) * random.uniform(0.5, 1.0))
 
@@ -143,7 +142,7 @@ class Wakes:
         lost = asyncio.Event()
         session.connection.add_termination_listener(lambda _: lost.set())
         await self._database.explained(session.connection.add_listener(self._database.schema, self._notified))
-        self._echoed = not self._deaf
+        self._echoed = True
         while not lost.is_set():
             self._judge_echo()
             await self._database.explained(self._beat(session))
@@ -162,9 +161,10 @@ class Wakes:
     async def _catch_up(self, session: Session) -> None:
         """Tell of all that has changed since the last time."""
         ((now,),) = await session.fetch("SELECT clock_timestamp() - make_interval(secs => $1)", _OVERLAP)
-        for provider, account, order_id in await session.fetch(_CHANGED, self._read_up_to or now):
+        changes = {tuple(row) for row in await session.fetch(_CHANGED, self._read_up_to or now)}
+        for provider, account, order_id, _ in changes - self._read:
             self.tell(Scope(provider, account), order_id)
-        self._read_up_to = now
+        self._read_up_to, self._read = now, changes
 
     async def _pay(self) -> None:
         """Make the writes that could not be made."""
@@ -189,10 +189,8 @@ class Wakes:
 
     def _judge_echo(self) -> None:
         """Every sign of life is a notification to oneself as well: without an echo, nothing else is heard either."""
-        if self._echoed:
-            self._deaf = False
-        elif not self._deaf:
-            self._deaf = True
+        if not self._echoed and not self._deaf:
+            self._deaf = True  # for good: behind a pooler, one or another may still come through
             logger.warning(
                 "The database delivers no notifications, as behind a pooler in transaction mode. Orders that other processes settle are noticed "
                 "after up to %.0f seconds. Give this store an address that reaches PostgreSQL itself to hear at once.",

@@ -1,20 +1,24 @@
 """Any life of a store, crashes included, against a model that is too simple to be wrong."""
 
 import asyncio
+import itertools
 import shutil
 import tempfile
+import time
 from collections.abc import Coroutine
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
+import pytest
 from hypothesis import settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from callfire_async import Outcome, Store, StoreError
 from callfire_async.stores import Claim, Phase, Record, Scope
 from callfire_async.stores.memory import MemoryStore
+from callfire_async.stores.postgres import PostgresStore
 from callfire_async.stores.sqlite import SQLiteStore
 
 T = TypeVar("T")
@@ -36,6 +40,9 @@ class Known:
 
 class StoreLife(RuleBasedStateMachine):
     """Interleaves every write, claims and crashes. Time is turned by hand."""
+
+    #: Seconds by which the store's clock may differ from ours.
+    slack = 0.0
 
     def __init__(self) -> None:
         super().__init__()
@@ -112,9 +119,9 @@ class StoreLife(RuleBasedStateMachine):
 
     @rule(limit=st.integers(0, 3))
     def claim(self, limit: int) -> None:
-        for claim in self.run(self.store.claim_due(SCOPE, limit)):
+        for claim in self.run(self.store.claim_due(SCOPE, limit, lease=1e6)):
             assert claim.order_id not in self.claims, "two askers hold the same order"
-            assert self.now >= self.not_before.get(claim.order_id, 0.0), "asked before it has rested"
+            assert self.now >= self.not_before.get(claim.order_id, 0.0) - self.slack, "asked before it has rested"
             self.claims[claim.order_id] = claim
 
     @precondition(lambda self: self.claims)
@@ -184,7 +191,57 @@ class SQLiteLife(StoreLife):
         self.begin_anew(self.make())
 
 
+class PostgresLife(StoreLife):
+    """Time goes on by itself here, and faster where all that lies ahead is moved nearer."""
+
+    url = ""
+    schemas = itertools.count()
+    slack = 0.2
+    store: PostgresStore
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.schema = f"life_{next(self.schemas)}"
+
+    @property
+    def now(self) -> float:
+        return time.monotonic() + self.ahead
+
+    @now.setter
+    def now(self, now: float) -> None:
+        self.ahead = now - time.monotonic()
+
+    def make(self) -> Store:
+        return PostgresStore(self.url, schema=self.schema, pool_size=2)
+
+    def sql(self, statement: str) -> None:
+        self.run(self.store._database.fetch(statement))
+
+    @rule(seconds=st.sampled_from([0.25, 1.0, 6.0]))
+    def wait(self, seconds: float) -> None:
+        super().wait(seconds)
+        nearer = f"due = due - interval '{seconds} s', resting = resting - interval '{seconds} s'"
+        self.sql(f"UPDATE {{schema}}.schedule SET {nearer}")  # noqa: S608 - the test's own numbers
+
+    @rule()
+    def crash(self) -> None:
+        """Go on in another process, once this one counts as dead."""
+        self.sql("UPDATE {schema}.nodes SET seen = seen - interval '1 day'")
+        task = self.store._wakes._task
+        assert task is not None
+        task.cancel()
+        self.run(self.store._database.close())
+        self.begin_anew(self.make())
+
+
+@pytest.fixture
+def postgres_life(postgres_url: str) -> None:
+    PostgresLife.url = postgres_url
+
+
 TestMemoryLife = MemoryLife.TestCase
 TestMemoryLife.settings = settings(deadline=None, max_examples=60)
 TestSQLiteLife = SQLiteLife.TestCase
 TestSQLiteLife.settings = settings(deadline=None, max_examples=30, stateful_step_count=30)
+TestPostgresLife = pytest.mark.usefixtures("postgres_life")(PostgresLife.TestCase)
+TestPostgresLife.settings = settings(deadline=None, max_examples=10, stateful_step_count=25)
