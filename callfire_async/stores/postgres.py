@@ -119,6 +119,7 @@ class PostgresStore(SharedSchedule):
         try:
             await ensure(self._database)
             self._node = secrets.randbits(62)
+            self._under_way.clear()  # what an earlier use of this store had on the way is nobody's now
             await self._wakes.start(self._node)
         except BaseException:
             await self._database.close()
