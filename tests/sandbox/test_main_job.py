@@ -124,7 +124,7 @@ async def test_ten_thousand_abandoned_waits_cost_neither_connections_nor_tasks(c
     policy = PollPolicy(max_concurrency=4)
     chance = random.Random(7)
     async with (
-        Sandbox(processing=6.0, latency=(0.05, 0.6), seed=7) as sandbox,
+        Sandbox(processing=12.0, latency=(0.05, 0.6), seed=7) as sandbox,
         client_of(sandbox, http=http, poll=policy) as client,
     ):
         orders = [await client.order(local=1) for _ in range(20)]
