@@ -95,6 +95,8 @@ class TestPurchases:
         slow, quick = pair
         for key in "abc":
             await slow.intend(purchase(key))
+        assert slow._wakes._task is not None
+        slow._wakes._task.cancel()  # it stands still
         await pass_for_dead(slow)
         for key in "abc":
             await quick.refuse(SCOPE, key)  # abandoned by hand
