@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="callfire-async",
-    help="Order phone numbers from CallFire and wait for them. Begin with: callfire-async demo",
+    help="Order phone numbers from CallFire or CM.com and wait for them. Begin with: callfire-async demo",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,  # it would show local variables, passwords among them
@@ -55,10 +55,12 @@ def demo(
 def sandbox(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0 takes a free one.")] = 0,
     processing: Annotated[float, typer.Option(min=0.0, help="Seconds from an order's acceptance to its end.")] = 3.0,
-    postbacks: Annotated[str, typer.Option(help="delivered, lost, twice, late, early or out_of_order.")] = "delivered",
+    postbacks: Annotated[
+        str, typer.Option(help="delivered, lost, twice, late, early, out_of_order, forged or malformed.")
+    ] = "delivered",
     seed: Annotated[int | None, typer.Option(help="Makes numbers and ids the same each time.")] = None,
 ) -> None:
-    """Run a stand-in for CallFire on this machine until Ctrl-C, and say how to point a client at it."""
+    """Run a stand-in for CallFire and CM.com on this machine until Ctrl-C, and say how to point a client at it."""
     from callfire_async.sandbox import Sandbox
 
     try:
@@ -100,6 +102,7 @@ async def _serve(server: "Sandbox") -> None:
         typer.echo(
             _HOW_TO.format(
                 url=server.callfire_url,
+                v2_url=server.callfire_v2_url,
                 login=server.login,
                 password=server.password,
                 cm_url=server.cm_url,
@@ -115,10 +118,11 @@ async def _serve(server: "Sandbox") -> None:
 
 
 _HOW_TO = """\
-A sandbox of CallFire 1.1 and CM.com listens at {url}
+A sandbox of CallFire (1.1 and v2) and CM.com listens on this machine.
 Stop it with Ctrl-C. Point a client at it:
 
     CallFire("{login}", "{password}", base_url="{url}")
+    CallFireV2("{login}", "{password}", base_url="{v2_url}")
     CMVoice("{cm_token}", account="{cm_account}", base_url="{cm_url}")
 
 or look at it by hand:
