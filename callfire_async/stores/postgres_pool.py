@@ -143,25 +143,29 @@ class Database:
         if self._pool is None:
             raise StoreError(f"The store in {self.name} is not open.")
         async with self._pool.acquire(timeout=PATIENCE) as connection:
-            return await work(Session(connection, self.schema, prepare=self._prepare))
+            try:
+                return await work(Session(connection, self.schema, prepare=self._prepare))
+            except asyncpg.InternalClientError:
+                connection.terminate()  # seen at a server's restart: it would never be of use again
+                raise
 
     async def explained(self, work: Awaitable[T]) -> T:
         """What some work brings; its failures as StoreError."""
         try:
             return await work
-        except _FAILURES as exc:
+        except StoreError:
+            raise
+        except Exception as exc:  # a dying connection raises more than asyncpg's documentation names
             raise _sentence(exc, self.name) from exc
-
-
-#: What asyncpg raises. ValueError: an address it cannot read, a text with a lone surrogate.
-_FAILURES: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, ValueError)
 
 
 def _sentence(exc: Exception, name: str) -> DatabaseError:
     """The sentence for what the database says, by its SQLSTATE (PostgreSQL's documentation, appendix A)."""
     code = getattr(exc, "sqlstate", None) or ""
+    if isinstance(exc, UnicodeError | asyncpg.DataError):
+        code = "22"
     advice = next((advice for prefix, advice in _ADVICE.items() if code.startswith(prefix)), None)
-    if advice is None and isinstance(exc, OSError | TimeoutError | asyncpg.InterfaceError):
+    if advice is None and not code:
         advice = _UNREACHABLE
     what = advice or f"PostgreSQL says: {exc}."
     return DatabaseError(f"The store in {name} cannot be used ({type(exc).__name__}): {what}")

@@ -64,6 +64,7 @@ class Node:
         await self.process.wait()
 
     async def kill(self) -> None:
+        assert self.process.returncode is None, "it died by itself"
         self.process.send_signal(signal.SIGKILL)
         await self.process.communicate()
 

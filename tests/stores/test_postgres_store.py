@@ -95,6 +95,8 @@ class TestPurchases:
         slow, quick = pair
         for key in "abc":
             await slow.intend(purchase(key))
+        assert slow._wakes._task is not None
+        slow._wakes._task.cancel()  # it stands still
         await pass_for_dead(slow)
         for key in "abc":
             await quick.refuse(SCOPE, key)  # abandoned by hand
@@ -371,3 +373,18 @@ class TestAddresses:
         assert "hunter2" not in str(caught.value) + repr(caught.value.__cause__)
         with pytest.raises(StoreError, match="is not open"):
             await PostgresStore(postgres_url).find(SCOPE, "1")
+
+    @pytest.mark.parametrize("key", ["a\0b", "a\ud800"])
+    async def test_what_the_database_cannot_hold_is_refused(self, postgres_url: str, key: str) -> None:
+        async with PostgresStore(postgres_url) as store:
+            with pytest.raises(StoreError, match="cannot hold one of the values"):
+                await store.intend(purchase(key))
+
+    async def test_whatever_a_dying_connection_raises_leaves_as_ours(self) -> None:
+        async def die() -> None:
+            raise asyncpg.InternalClientError("cannot switch to state 12")
+
+        store = PostgresStore("postgresql://app:hunter2@db.example/orders")
+        with pytest.raises(StoreError, match="cannot be reached, or is restarting") as caught:
+            await store._database.explained(die())
+        assert isinstance(caught.value.__cause__, asyncpg.InternalClientError)
