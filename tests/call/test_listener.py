@@ -91,7 +91,8 @@ class Sender:
             except (asyncio.IncompleteReadError, ConnectionError):
                 return None
             length = next((int(line.partition(":")[2]) for line in lines if line.startswith("content-length:")), 0)
-            await self._reader.readexactly(length)
+            with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+                await self._reader.readexactly(length)
             return int(lines[0].split()[1])
 
     async def post(self, path: str, body: bytes, *fields: str) -> int | None:

@@ -240,7 +240,7 @@ async def test_an_owned_number_tells_of_its_lease(sandbox: Sandbox, caller: Call
         *("Number", "NationalFormat", "TollFree", "Region", "Status", "LeaseInfo", "NumberConfiguration")
     ]
     assert number.findtext(f"{D}Status") == "ACTIVE"
-    lease = {child.tag.removeprefix(D): child.text for child in number.find(f"{D}LeaseInfo") or ()}
+    lease = {child.tag.removeprefix(D): child.text for child in number.iterfind(f"{D}LeaseInfo/*")}
     begin = datetime.now(UTC).date() if str(before) not in str(lease) else before
     assert lease == {"LeaseBegin": f"{begin}Z", "LeaseEnd": f"{Holding(begin).end}Z", "AutoRenew": "true"}
     configuration = number.find(f"{D}NumberConfiguration")
