@@ -8,26 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from adapters import POSTBACKS
 
-from callfire_async import Order, OrderFailedError, Outcome, PollPolicy
+from callfire_async import Order, OrderFailedError, Outcome
 from callfire_async.sandbox import Life, Sandbox
 
 if TYPE_CHECKING:
     from adapters import Adapter
-
-POLICY = PollPolicy(grace=1.0, parked_interval=1.0, max_interval=1.0)
-
-#: Lives, by what is special about them, and how many numbers are missing in the end.
-LIVES = {
-    "finished": (Life(), 0),
-    "partial": (Life(result="partial"), 1),
-    "parked, then paid": (Life(result="parked", paid_after=0.1), 0),
-    "failing": (Life(polls=["error500", "html"]), 0),
-    "dropping": (Life(polls=["drop", "drop_after"]), 0),
-    "unreadable": (Life(polls=["malformed", "html_with_200"]), 0),
-    "not yet known": (Life(polls=["not_found"]), 0),
-    "rate-limited": (Life(polls=["rate_limited"], retry_after=1), 0),
-    "slow to answer": (Life(reply="slow", reply_after=0.3), 0),
-}
 
 
 async def finals(order: Order[Any]) -> int:
@@ -72,18 +57,6 @@ async def test_whatever_becomes_of_its_postback_each_order_ends_once(provider: A
         assert sandbox.violations == 0
 
 
-async def test_whatever_its_calls_suffer_each_order_ends_with_the_final_word(provider: Adapter) -> None:
-    async with Sandbox(processing=0.3, seed=3) as sandbox, provider.client(sandbox, poll=POLICY) as client:
-        sandbox.plan(*(life for life, _ in LIVES.values()))
-        orders = [await provider.order(client) for _ in LIVES]
-        states = await asyncio.gather(*(order.result(timeout=30) for order in orders))
-        assert {state.status for state in states} == {provider.words["finished"]}
-        assert [state.shortfall for state in states] == [shortfall for _, shortfall in LIVES.values()]
-        assert [state.numbers for state in states] == [sandbox.orders[order.id].fulfilled for order in orders]
-        assert client.stats().placed == client.stats().settled_by_poll == len(LIVES)
-        assert sandbox.violations == 0
-
-
 async def test_a_bad_end_raises_with_the_final_state(provider: Adapter) -> None:
     results = ("errored", "rejected", "void")
     async with Sandbox(processing=0.1) as sandbox, provider.client(sandbox) as client:
@@ -94,15 +67,3 @@ async def test_a_bad_end_raises_with_the_final_state(provider: Adapter) -> None:
                     await order
             assert caught.value.state == order.latest
             assert (order.outcome, caught.value.state.status) == (Outcome.FAILED, provider.words[result])
-
-
-async def test_while_nobody_may_ask_an_order_stays_open_and_ends_once_one_may(provider: Adapter) -> None:
-    """401 stops the asking and surfaces to whoever waits; waiting again asks again."""
-    async with Sandbox(processing=0.1) as sandbox, provider.client(sandbox) as client:
-        sandbox.plan(Life(polls=["unauthorized"]))
-        order = await provider.order(client)
-        with pytest.raises(Exception, match=r"(?i)unauthorized"):
-            await order
-        assert [open_.id for open_ in await client.pending()] == [order.id]
-        assert (await order).outcome is Outcome.FINISHED
-        assert sandbox.violations == 0
