@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import pytest
 
 from callfire_async import ClosedError, OrderTimeoutError, Outcome, PollPolicy
@@ -29,15 +28,12 @@ async def test_of_five_waiters_one_is_cancelled_one_times_out_and_three_get_the_
         assert sandbox.violations == 0
 
 
-@pytest.mark.parametrize("carrier", ["own transport", "plain httpx"])
-async def test_abandoned_waits_leave_neither_tasks_nor_connections(provider: Adapter, carrier: str) -> None:
-    """Two hundred waits are cut off while their question is out or queued, by way of two connections; the orders end all the same."""
+async def test_abandoned_waits_leave_neither_tasks_nor_connections(provider: Adapter) -> None:
+    """Two hundred waits are cut off while their question is out or queued, two at a time; the orders end all the same."""
     before = asyncio.all_tasks()
-    limits = httpx.Limits(max_connections=2)
-    http = None if carrier == "own transport" else httpx.AsyncClient(limits=limits, trust_env=False)
     async with (
         Sandbox(processing=0.8, latency=(0.05, 0.3), seed=7) as sandbox,
-        provider.client(sandbox, http=http, poll=PollPolicy(max_concurrency=2)) as client,
+        provider.client(sandbox, poll=PollPolicy(max_concurrency=2)) as client,
     ):
         orders = [await provider.order(client) for _ in range(4)]
 
@@ -61,8 +57,6 @@ async def test_abandoned_waits_leave_neither_tasks_nor_connections(provider: Ada
         assert {state.outcome for state in states} == {Outcome.FINISHED}
         assert (await provider.order(client)).id in sandbox.orders
         assert sandbox.violations == 0
-    if http is not None:
-        await http.aclose()
     assert asyncio.all_tasks() == before
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from adapters import POSTBACKS
 
-from callfire_async import Order, OrderFailedError, Outcome
-from callfire_async.sandbox import Life, Sandbox
+from callfire_async import Order, OrderFailedError, Outcome, PollPolicy
+from callfire_async.sandbox import Life, Result, Sandbox
 
 if TYPE_CHECKING:
     from adapters import Adapter
@@ -30,18 +30,26 @@ async def test_the_answer_to_the_purchase_may_be_the_final_word(provider: Adapte
         assert sandbox.orders[order.id].calls == client.stats().polls == (not provider.tells_at_once)
 
 
-async def test_without_a_listener_the_end_is_found_by_asking(provider: Adapter) -> None:
+async def test_without_a_listener_each_end_is_found_by_asking(provider: Adapter) -> None:
+    bad: tuple[Result, ...] = ("errored", "rejected", "void")
     async with Sandbox(processing=0.3) as sandbox, provider.client(sandbox) as client:
-        order = await provider.order(client)
-        state = await order
-        assert (state.status, order.settled_by) == (provider.words["finished"], "poll")
-        assert state.numbers == sandbox.orders[order.id].fulfilled
+        sandbox.plan(Life(), *(Life(result=result) for result in bad))
+        good, *failing = [await provider.order(client) for _ in ("finished", *bad)]
+        state = await good
+        assert (state.status, good.settled_by) == (provider.words["finished"], "poll")
+        assert state.numbers == sandbox.orders[good.id].fulfilled
+        for result, order in zip(bad, failing, strict=True):
+            for _ in range(2):
+                with pytest.raises(OrderFailedError, match=order.id) as caught:
+                    await order
+            assert caught.value.state == order.latest
+            assert (order.outcome, caught.value.state.status) == (Outcome.FAILED, provider.words[result])
         assert sandbox.deliveries == []
         assert sandbox.violations == 0
 
 
 async def test_whatever_becomes_of_its_postback_each_order_ends_once(provider: Adapter) -> None:
-    async with Sandbox(seed=3) as sandbox, provider.listening(sandbox) as (client, _):
+    async with Sandbox(seed=3) as sandbox, provider.listening(sandbox, poll=PollPolicy(grace=2.0)) as (client, _):
         sandbox.plan(*POSTBACKS.values())
         orders = {word: await provider.order(client) for word in POSTBACKS}
         assert await asyncio.gather(*(finals(order) for order in orders.values())) == [1] * len(orders)
@@ -55,15 +63,3 @@ async def test_whatever_becomes_of_its_postback_each_order_ends_once(provider: A
         assert stats.settled_by_postback + stats.settled_by_poll == stats.placed == len(orders)
         assert await client.pending() == []
         assert sandbox.violations == 0
-
-
-async def test_a_bad_end_raises_with_the_final_state(provider: Adapter) -> None:
-    results = ("errored", "rejected", "void")
-    async with Sandbox(processing=0.1) as sandbox, provider.client(sandbox) as client:
-        sandbox.plan(*(Life(result=result) for result in results))  # type: ignore[arg-type]
-        for result, order in [(result, await provider.order(client)) for result in results]:
-            for _ in range(2):
-                with pytest.raises(OrderFailedError, match=order.id) as caught:
-                    await order
-            assert caught.value.state == order.latest
-            assert (order.outcome, caught.value.state.status) == (Outcome.FAILED, provider.words[result])

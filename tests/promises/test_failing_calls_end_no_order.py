@@ -8,23 +8,30 @@ from typing import TYPE_CHECKING
 import pytest
 
 from callfire_async import AuthenticationError, Outcome, PollPolicy
-from callfire_async.sandbox import Life, Sandbox
+from callfire_async.sandbox import Life, Poll, Sandbox
 
 if TYPE_CHECKING:
     from adapters import Adapter
 
 POLICY = PollPolicy(grace=1.0, parked_interval=1.0, max_interval=1.0)
 
+FAULTS: tuple[Poll, ...] = (
+    "error500",
+    "html",
+    "drop",
+    "drop_after",
+    "malformed",
+    "html_with_200",
+    "not_found",
+)
+
 #: Lives, by what is special about them, and how many numbers are missing in the end.
-LIVES = {
+LIVES: dict[str, tuple[Life, int]] = {
     "finished": (Life(), 0),
     "partial": (Life(result="partial"), 1),
     "parked, then paid": (Life(result="parked", paid_after=0.1), 0),
-    "failing": (Life(polls=["error500", "html"]), 0),
-    "dropping": (Life(polls=["drop", "drop_after"]), 0),
-    "unreadable": (Life(polls=["malformed", "html_with_200"]), 0),
-    "not yet known": (Life(polls=["not_found"]), 0),
     "rate-limited": (Life(polls=["rate_limited"], retry_after=1), 0),
+    **{fault: (Life(polls=[fault]), 0) for fault in FAULTS},
     "slow to answer": (Life(reply="slow", reply_after=0.3), 0),
 }
 

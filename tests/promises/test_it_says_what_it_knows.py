@@ -32,23 +32,17 @@ async def test_an_unknown_status_is_kept_as_it_came_logged_once_and_not_final(
         assert [record.levelname for record in caplog.records if "MELTED" in record.getMessage()] == ["WARNING"]
 
 
-async def test_a_partial_delivery_is_finished_and_tells_its_shortfall(provider: Adapter) -> None:
-    async with Sandbox(processing=0.0) as sandbox, provider.client(sandbox) as client:
-        sandbox.plan(Life(result="partial"))
-        order = await provider.order(client, quantity=3)
-        state = await order
-        assert (state.outcome, len(state.numbers), state.shortfall) == (Outcome.FINISHED, 2, 1)
-
-
-async def test_a_parked_order_says_so_and_goes_on_once_someone_has_acted(provider: Adapter) -> None:
+async def test_a_parked_order_says_so_and_a_partial_one_tells_its_shortfall(provider: Adapter) -> None:
     policy = PollPolicy(parked_interval=1.0)  # at CM.com no status is known to mean that an order is parked
     async with Sandbox(processing=0.0) as sandbox, provider.client(sandbox, poll=policy) as client:
-        sandbox.plan(Life(result="parked"))
-        order = await provider.order(client)
+        sandbox.plan(Life(result="parked"), Life(result="partial"))
+        order, partial = await provider.order(client), await provider.order(client, quantity=3)
         with pytest.raises(OrderTimeoutError, match=provider.words["parked"]):
             await order.result(timeout=1.5)
         assert (order.outcome, order.done()) == (provider.parked, False)
         assert provider.words["parked"] in repr(order)
+        state = await partial
+        assert (state.outcome, len(state.numbers), state.shortfall) == (Outcome.FINISHED, 2, 1)
         sandbox.pay(order.id)
         assert (await order).shortfall == 0
         assert sandbox.violations == 0
@@ -73,7 +67,11 @@ async def test_no_log_no_exception_no_repr_and_no_journal_holds_a_secret(
         shown.append(everything(caught.value))
 
     async with Sandbox(processing=0.2, seed=3) as sandbox:
-        options = {"store": f"sqlite:{tmp_path / 'orders.db'}", "max_retries": 0, "poll": PollPolicy(grace=0.0)}
+        options = {
+            "store": f"sqlite:{tmp_path / 'orders.db'}",
+            "max_retries": 0,
+            "poll": PollPolicy(grace=0.0, max_interval=1.0, parked_interval=1.0),
+        }
         async with provider.listening(sandbox, **options) as (client, listener):
             secrets.append(listener.url.rpartition("/")[2])
             for reply in ("lost_after_accepting", "error_after_accepting", "html", "empty_after_accepting"):
@@ -85,7 +83,7 @@ async def test_no_log_no_exception_no_repr_and_no_journal_holds_a_secret(
                 Life(postback="forged"),
                 Life(postback="malformed", polls=["error500"]),
                 Life(polls=["malformed"]),
-                Life(polls=["unauthorized"], postback="lost"),
+                Life(polls=["unauthorized"] * 3, postback="lost"),
                 Life(result="parked"),
             )
             orders = [await provider.order(client) for _ in range(5)]
