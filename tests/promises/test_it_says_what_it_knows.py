@@ -79,6 +79,8 @@ async def test_no_log_no_exception_no_repr_and_no_journal_holds_a_secret(
                 await fails(provider.order(client, key=reply))
                 await fails(provider.order(client, key=reply))
                 shown.append(repr(await client.reconcile(reply)))
+            sandbox.fault_next(provider.purchases, "unauthorized")
+            await fails(provider.order(client, key="refused"))
             sandbox.plan(
                 Life(postback="forged"),
                 Life(postback="malformed", polls=["error500"]),
@@ -89,8 +91,6 @@ async def test_no_log_no_exception_no_repr_and_no_journal_holds_a_secret(
             orders = [await provider.order(client) for _ in range(5)]
             *ending, locked, parked = orders
             await asyncio.gather(*ending, fails(locked.result()), fails(parked.result(timeout=1.0)))
-            sandbox.fault_next(provider.purchases, "unauthorized")
-            await fails(provider.order(client, key="refused"))
             secrets += [provider.address(sandbox, order, listener).rpartition("/")[2] for order in orders]
             shown += [repr(thing) for thing in (client, vars(client), listener, *orders, client.stats())]
             shown += [repr(order.latest) for order in orders] + [repr(doubt) for doubt in await client.in_doubt()]
