@@ -158,6 +158,19 @@ class OrderClient(Generic[S]):
         if running is not None:
             await running.aclose()
 
+    async def order_content(self, content: Content, *, key: str | None = None) -> Order[S]:
+        """Buy what `content` says, in the words of the provider's `encode_order`.
+
+        Every `order()` checks its arguments and ends here; a provider of your own begins here. What CallFire's and CM.com's `order()` would have
+        refused is not refused here.
+        """
+        self._must_run()
+        return Order(self, await self._submissions.buy(content, key))
+
+    async def get_order(self, order_id: str | int) -> S:
+        """The order as the provider describes it now, whoever placed it. It waits where the once-a-second rule demands it."""
+        return await self._ask(str(order_id))
+
     async def attach(self, order_id: str | int) -> Order[S]:
         """Follow an order that was placed elsewhere. Whether the provider knows it shows when it is asked."""
         self._must_run()
@@ -248,10 +261,6 @@ class OrderClient(Generic[S]):
         self._must_run()
         async for item in self._calls.pages(request, decode, most=most, limit=checked_limit(limit), name=name):
             yield item
-
-    async def _buy(self, content: Content, key: str | None) -> Order[S]:
-        self._must_run()
-        return Order(self, await self._submissions.buy(content, key))
 
     async def _ask(self, order_id: str) -> S:
         self._must_run()

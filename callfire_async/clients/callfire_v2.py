@@ -80,11 +80,7 @@ class CallFireV2(NumberServiceV2, WebhookService):
         rate_center alone.
         """
         content = order_content(numbers=numbers, keywords=keywords, local=local, toll_free=toll_free, region=region)
-        return await self._buy(content, key)
-
-    async def get_order(self, order_id: str | int) -> NumberOrder:
-        """The order as CallFire describes it now, whoever placed it. It waits where the once-a-second rule demands it."""
-        return await self._ask(str(order_id))
+        return await self.order_content(content, key=key)
 
     def orders(
         self,

@@ -106,11 +106,7 @@ class CMVoice(OrderClient[NumberRequest]):
             region=region,
             comment=comment,
         )
-        return await self._buy(content, key)
-
-    async def get_order(self, order_id: str) -> NumberRequest:
-        """The number request as CM.com describes it now, whoever placed it. It waits where the once-a-second rule demands it."""
-        return await self._ask(str(order_id))
+        return await self.order_content(content, key=key)
 
     async def cancel(self, order_id: str) -> NumberRequest:
         """Cancel a number request, which CM.com allows until it is final; its new state. Who awaits the order gets OrderFailedError.

@@ -29,7 +29,7 @@ from .callfire_v2_webhooks import Webhook, Webhooks
 from .cm import CM, ROOT as CM_ROOT
 from .cm_callbacks import Callbacks
 from .cm_requests import NumberRequest
-from .door import Door
+from .door import Door, basic
 from .faults import Faults
 from .inventory import Inventory, checked
 from .ledger import Call, Ledger, Order, OrderView
@@ -115,27 +115,20 @@ class Sandbox:
         self._subscriptions = Subscriptions(seed)
         self._webhooks = Webhooks(seed)
         self._courier = Courier(self._subscriptions, seed, self._webhooks)
-        door = partial(
-            Door,
-            ledger=self._ledger,
-            courier=self._courier,
-            account=self._account,
-            faults=self._faults,
-            credentials=lambda: (self.login, self.password),
-            latency=bounds,
-            seed=seed,
+        any_door = partial(
+            Door, ledger=self._ledger, account=self._account, faults=self._faults, latency=bounds, seed=seed
         )
-        self._callfire = CallFire(door, numbers=self._numbers, subscriptions=self._subscriptions)
+        door = partial(any_door, courier=self._courier, admit=basic(lambda: (self.login, self.password)))
+        self._callfire = CallFire(door, ledger=self._ledger, numbers=self._numbers, subscriptions=self._subscriptions)
         numbers_v2 = NumbersV2(self._inventory, self._account)
         self._callfire_v2 = CallFireV2(door, ledger=self._ledger, numbers=numbers_v2, webhooks=self._webhooks)
         self._callbacks = Callbacks(self._subscriptions, seed)
         self._callbacks.deliveries = self._courier.deliveries
         self._cm = CM(
+            any_door,
             ledger=self._ledger,
             callbacks=self._callbacks,
-            faults=self._faults,
             credentials=lambda: (self.cm_token, self.cm_account),
-            latency=bounds,
             seed=seed,
         )
 

@@ -12,7 +12,7 @@ from .subscriptions import Subscriptions, xml
 
 if TYPE_CHECKING:
     from .door import Door
-    from .ledger import Order
+    from .ledger import Ledger, Order
     from .numbers import Numbers
 
 #: Where the API stands on its server.
@@ -22,8 +22,16 @@ ROOT = "/api/1.1/rest"
 class CallFire:
     """The handlers, to be mounted under /api/1.1/rest."""
 
-    def __init__(self, door: Callable[..., "Door"], *, numbers: "Numbers", subscriptions: Subscriptions) -> None:
+    def __init__(
+        self,
+        door: Callable[..., "Door[Order]"],
+        *,
+        ledger: "Ledger",
+        numbers: "Numbers",
+        subscriptions: Subscriptions,
+    ) -> None:
         self._door = door(root=ROOT, refuse=_refusal, describe=_order)
+        self._ledger = ledger
         self._numbers = numbers
         self._subscriptions = subscriptions
 
@@ -38,11 +46,11 @@ class CallFire:
 
     async def _create_order(self, request: web.Request) -> web.Response:
         form = await read_form(request)
-        return await self._door.sell(form, read_order(form), _receipt)
+        return await self._door.sell(self._ledger.prepare(form, read_order(form)), _receipt)
 
     async def _get_order(self, request: web.Request) -> web.StreamResponse:
         read_query(request, {})
-        return await self._door.tell(request.match_info["order_id"])
+        return await self._door.tell(self._ledger.find(request.match_info["order_id"]))
 
 
 def _refusal(refused: RefusedError) -> web.Response:

@@ -24,7 +24,7 @@ class CallFireV2:
     """The handlers, to be mounted under /v2."""
 
     def __init__(
-        self, door: Callable[..., "Door"], *, ledger: "Ledger", numbers: "NumbersV2", webhooks: "Webhooks"
+        self, door: Callable[..., "Door[Order]"], *, ledger: "Ledger", numbers: "NumbersV2", webhooks: "Webhooks"
     ) -> None:
         self._door = door(root=ROOT, refuse=_refusal, describe=_order)
         self._ledger = ledger
@@ -49,11 +49,11 @@ class CallFireV2:
         return await self._sell(await read_object(request, KEYWORD_ORDER))
 
     async def _sell(self, body: Mapping[str, Any]) -> web.Response:
-        return await self._door.sell(body, read_wanted(body), _receipt)
+        return await self._door.sell(self._ledger.prepare(body, read_wanted(body)), _receipt)
 
     async def _get_order(self, request: web.Request) -> web.StreamResponse:
         read_query(request, {})
-        return await self._door.tell(request.match_info["order_id"])
+        return await self._door.tell(self._ledger.find(request.match_info["order_id"]))
 
     async def _find_orders(self, request: web.Request) -> web.Response:
         """List the newest first, as the vendor's fixture does."""

@@ -1,50 +1,57 @@
-"""The door that CallFire's two APIs share: the log, the pace, the credentials, the faults, and what becomes of a purchase."""
+"""The door that all three APIs share: the log, the pace, the credentials, the faults, and what becomes of a purchase."""
 
 import asyncio
 import base64
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from aiohttp import web
 
 from .faults import ConnectionCutError, Faults, page, suffer
-from .forms import RefusedError, Wanted
+from .forms import RefusedError
+from .ledger import Order
 
 if TYPE_CHECKING:
     from .account import Account
-    from .ledger import Ledger, Order
+    from .ledger import Ledger
+    from .life import Life
     from .postbacks import Courier
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
+O = TypeVar("O", bound=Order)  # noqa: E741  # the kind of order that the API sells
 
-class Door:
-    """Stands before one API, mounted at `root`. `refuse` and `describe` write that API's own documents: of a refusal, and of an order."""
+
+class Door(Generic[O]):
+    """Stands before one API, whose client's base URL ends in `root`.
+
+    `admit` raises RefusedError for wrong credentials. `refuse` and `describe` write that API's own documents: of a refusal, and of an order.
+    """
 
     def __init__(
         self,
         *,
         root: str,
+        admit: Callable[[web.Request], None],
         refuse: Callable[[RefusedError], web.Response],
-        describe: Callable[["Order"], web.Response],
+        describe: Callable[[O], web.Response],
         ledger: "Ledger",
         courier: "Courier",
         account: "Account",
         faults: Faults,
-        credentials: Callable[[], tuple[str, str]],
         latency: tuple[float, float],
         seed: int | None,
     ) -> None:
         self._root = root
+        self._admit = admit
         self._refuse = refuse
         self._describe = describe
         self._ledger = ledger
         self._courier = courier
         self._account = account
         self._faults = faults
-        self._credentials = credentials
         self._latency = latency
         self._random = random.Random(None if seed is None else f"{seed}:latency")
 
@@ -56,10 +63,10 @@ class Door:
         try:
             if order_id is not None:
                 await asyncio.sleep(self._random.uniform(*self._latency))
-            self._check_credentials(request)
+            self._admit(request)
             if too_soon:
-                # CallFire documents the rule and not what breaking it brings: 429 is inferred.
-                raise RefusedError(429, f"Order {order_id} was asked about less than a second ago.")  # noqa: TRY301  # one place answers all refusals
+                # CallFire documents the rule and not what breaking it brings: 429 is inferred. CM.com has no such rule, and its clients are held to it.
+                raise RefusedError(429, f"Order {order_id} was called about less than a second ago.")  # noqa: TRY301  # one place answers all refusals
             await self._account.catch_up()
             fault = self._faults.next(request.path.removeprefix(self._root))
             response = await suffer(fault, partial(handler, request))
@@ -74,17 +81,8 @@ class Door:
         self._ledger.answer(place, response.status)
         return response
 
-    def _check_credentials(self, request: web.Request) -> None:
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        expected = base64.b64encode(":".join(self._credentials()).encode()).decode()
-        if scheme.lower() != "basic" or token != expected:
-            raise RefusedError(401, "UNAUTHORIZED", {"WWW-Authenticate": 'Basic realm="CallFire"'})
-
-    async def sell(
-        self, form: Mapping[str, Any], wanted: Wanted, receipt: Callable[["Order"], web.Response]
-    ) -> web.Response:
+    async def sell(self, accept: Callable[["Life"], O], receipt: Callable[[O], web.Response]) -> web.Response:
         """Accept an order of sound parameters, or what its life has in mind instead."""
-        self._ledger.remember(wanted)
         life = self._ledger.next_life()
         match life.reply:
             case "lost_before_accepting":
@@ -96,7 +94,8 @@ class Door:
                 raise RefusedError(503, "The service is temporarily unavailable.")
             case "html":
                 return page(502)
-        order = self._ledger.accept(form, wanted, life)
+        order = accept(life)
+        answer = receipt(order)
         await self._courier.announce(order)
         match life.reply:
             case "slow":
@@ -109,16 +108,25 @@ class Door:
                 return page(200)
             case "empty_after_accepting":
                 return web.Response(status=201)
-        return receipt(order)
+        return answer
 
-    async def tell(self, order_id: str) -> web.StreamResponse:
+    async def tell(self, order: O) -> web.StreamResponse:
         """Describe an order, with the fault that its life has for this call."""
-        order = self._ledger.order(order_id)
-        if order is None:
-            raise RefusedError(404, f"number order {order_id} does not exist")
 
         async def answer() -> web.Response:
             return self._describe(order)
 
         fault = order.faults.popleft() if order.faults else "ok"
         return await suffer(fault, answer, silent_for=order.life.silent_for, retry_after=order.life.retry_after)
+
+
+def basic(credentials: Callable[[], tuple[str, str]]) -> Callable[[web.Request], None]:
+    """What admits to CallFire: a login and password."""
+
+    def admit(request: web.Request) -> None:
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        expected = base64.b64encode(":".join(credentials()).encode()).decode()
+        if scheme.lower() != "basic" or token != expected:
+            raise RefusedError(401, "UNAUTHORIZED", {"WWW-Authenticate": 'Basic realm="CallFire"'})
+
+    return admit

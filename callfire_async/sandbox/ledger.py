@@ -3,13 +3,14 @@
 import random
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from .forms import Wanted
+from .forms import RefusedError, Wanted
 from .goods import Block, all_but_one
 from .life import FINAL, GOOD, PARKED, Life, Poll
 
@@ -157,11 +158,12 @@ class Ledger(Mapping[str, OrderView]):
         """Take the life of the order that is coming in."""
         return self._planned.popleft() if self._planned else self._life
 
-    def remember(self, wanted: Wanted) -> None:
-        """Note the numbers named in a create, whatever becomes of it: they exist, and are for sale if nobody has them."""
+    def prepare(self, form: Mapping[str, Any], wanted: Wanted) -> Callable[[Life], Order]:
+        """Note the numbers named in a create, whatever becomes of it: they exist, and are for sale if nobody has them. Return what accepts it."""
         self._inventory.remember(wanted.numbers)
+        return partial(self._accept, form, wanted)
 
-    def accept(self, form: Mapping[str, Any], wanted: Wanted, life: Life) -> Order:
+    def _accept(self, form: Mapping[str, Any], wanted: Wanted, life: Life) -> Order:
         """Write an order down. From here on it exists, whatever becomes of the reply."""
         self._last_id += self._ids.randrange(1, 10) * 1000
         processing, postback = self.terms(life)
@@ -202,6 +204,13 @@ class Ledger(Mapping[str, OrderView]):
         """Return the order itself, or None if a service has none of this id."""
         order = self._orders.get(order_id)
         return order if order is not None and order.service == service else None
+
+    def find(self, order_id: str) -> Order:
+        """Return an order of CallFire's; RefusedError (404) if there is none."""
+        order = self.order(order_id)
+        if order is None:
+            raise RefusedError(404, f"number order {order_id} does not exist")
+        return order
 
     def arrive(self, method: str, path: str, order_id: str | None) -> tuple[int, bool]:
         """Log a call at this moment; return its place in the log, and whether it came too soon after the one before."""
