@@ -12,7 +12,6 @@ from callfire_async.clients import Order, OrderClient
 from callfire_async.clients.callfire import CallFire
 from callfire_async.clients.callfire_v2 import CallFireV2
 from callfire_async.clients.cm import CMVoice
-from callfire_async.doubt import InDoubt
 from callfire_async.errors import (
     APIError,
     AuthenticationError,
@@ -38,12 +37,13 @@ from callfire_async.inventory import Keyword, LeaseInfo, Number, NumberConfigura
 from callfire_async.listener import Listener
 from callfire_async.notifications import CallFinished, CampaignNotification, Notification, TextNotification
 from callfire_async.orders import NumberOrder, NumberRange, NumberRequest, OrderItem, OrderState, Outcome, Region
-from callfire_async.poll_policy import PollPolicy
+from callfire_async.poller.policy import PollPolicy
 from callfire_async.providers import Provider, Reconciliation
 from callfire_async.providers.callfire_v2_webhooks import Webhook
 from callfire_async.providers.cm_names import CMNames
 from callfire_async.registry import Stats
 from callfire_async.stores import Store, open_store
+from callfire_async.submission.doubt import InDoubt
 from callfire_async.subscriptions import TRIGGER_EVENTS, OwnSubscription, Subscription
 
 __all__ = [

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Generic, Self, TypeVar
 from callfire_async._version import __version__
 from callfire_async.calls import Calls, checked_limit
 from callfire_async.clients.order import Order
-from callfire_async.doubt import Doubts, InDoubt
 from callfire_async.errors import ClosedError, ConfigurationError
-from callfire_async.poll_policy import PollPolicy
 from callfire_async.poller import Poller
+from callfire_async.poller.policy import PollPolicy
 from callfire_async.providers import S
 from callfire_async.registry import Registry, Stats
 from callfire_async.stores import Phase, Record, Scope, open_store
 from callfire_async.submission import Submissions
+from callfire_async.submission.doubt import Doubts, InDoubt
+from callfire_async.submission.unwritten import Unwritten
 from callfire_async.transport import Transport
-from callfire_async.unwritten import Unwritten
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Hashable, Mapping

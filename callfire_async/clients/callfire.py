@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from callfire_async.clients import Order
     from callfire_async.listener import Listener
     from callfire_async.orders import NumberOrder, Outcome, Region
-    from callfire_async.poll_policy import PollPolicy
+    from callfire_async.poller.policy import PollPolicy
     from callfire_async.stores import Store
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import httpx
 
     from callfire_async.listener import Listener
-    from callfire_async.poll_policy import PollPolicy
+    from callfire_async.poller.policy import PollPolicy
     from callfire_async.providers.cm_names import CMNames
     from callfire_async.stores import Store
 

@@ -381,7 +381,7 @@ async def test_an_early_postback_is_kept_among_a_thousand_and_not_for_ever(scene
 
 
 async def test_an_early_postback_is_forgotten_after_a_minute(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("callfire_async.hearsay.EARLY_FOR", -1.0)
+    monkeypatch.setattr("callfire_async.registry.hearsay.EARLY_FOR", -1.0)
     for order_id in ("1", "2"):
         await scene.listener.receive(TOKEN, {}, postback(order_id))
     assert scene.client._registry.hearsay._early == {}

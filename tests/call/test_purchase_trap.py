@@ -214,7 +214,7 @@ async def test_a_reused_connection_of_the_callers_client_that_breaks_is_one_post
 @pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make the pauses before a purchase is sent again short: half a second, a second and so on are times a random factor."""
-    monkeypatch.setattr("callfire_async.submission.random.uniform", lambda *_: 0.1)
+    monkeypatch.setattr("callfire_async.submission.fate.random.uniform", lambda *_: 0.1)
 
 
 @pytest.mark.usefixtures("hurried")

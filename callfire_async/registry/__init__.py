@@ -6,23 +6,23 @@ import asyncio
 import logging
 from collections import Counter
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Generic, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Generic, cast
 
 from callfire_async.errors import ClosedError, StoreError
-from callfire_async.hearsay import Hearsay
 from callfire_async.providers import Postback, S
+from callfire_async.registry.hearsay import Hearsay
+from callfire_async.registry.tracked import Source, Tracked
 from callfire_async.stores import Phase
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from callfire_async.errors import Error
     from callfire_async.providers import Provider
     from callfire_async.stores import Record, Scope, Store
 
 logger = logging.getLogger("callfire_async.registry")
 
-Source: TypeAlias = Literal["create", "postback", "poll", "store"]
+
+__all__ = ["Registry", "Source", "Stats", "Tracked"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,76 +52,6 @@ class Stats:
     postbacks_early: int = 0
     #: Bodies that were not accepted: wrong address, too large, too slow, unreadable.
     postbacks_refused: int = 0
-
-
-class Tracked(Generic[S]):
-    """One order as this process follows it."""
-
-    __slots__ = ("_changed", "_readers", "hinted", "key", "latest", "order_id", "settled_by", "trouble")
-
-    def __init__(self, key: str, order_id: str) -> None:
-        self.key = key
-        self.order_id = order_id
-        self.latest: S | None = None
-        #: Where the final state came from; None while the order is open.
-        self.settled_by: Source | None = None
-        #: Why nobody can learn more at the moment: wrong credentials, an id the provider does not know, a closed client.
-        self.trouble: Error | None = None
-        #: A postback has asked for the next question.
-        self.hinted = False
-        self._changed: asyncio.Future[None] | None = None  # only for those who wait: most orders have none
-        self._readers: set[asyncio.Queue[S | None]] | None = None
-
-    @property
-    def done(self) -> bool:
-        """Whether the final word is in."""
-        return self.settled_by is not None
-
-    def learn(self, state: S, settled_by: Source | None) -> None:
-        """Take in a state that is written down already."""
-        self.latest, self.settled_by, self.trouble = state, settled_by, None
-        for reader in self._readers or ():
-            reader.put_nowait(state)
-        if settled_by is not None:
-            self._wake()
-
-    def stumble(self, trouble: Error) -> None:
-        """Tell everyone who waits that nothing more can be learned for now."""
-        self.trouble = trouble
-        self._wake()
-
-    def _wake(self) -> None:
-        for reader in self._readers or ():
-            reader.put_nowait(None)
-        if self._changed is not None and not self._changed.done():
-            self._changed.set_result(None)
-        self._changed = None
-
-    async def settled(self) -> S:
-        """The final state. Raises the trouble, if there is some. Cancelling this touches no other waiter."""
-        while not self.done:
-            if self.trouble is not None:
-                raise self.trouble.with_traceback(None)
-            if self._changed is None:
-                self._changed = asyncio.get_running_loop().create_future()
-            await asyncio.shield(self._changed)
-        return cast("S", self.latest)
-
-    async def states(self) -> AsyncIterator[S]:
-        """Each state from the present one on, the final one last."""
-        news: asyncio.Queue[S | None] = asyncio.Queue()
-        self._readers = self._readers or set()
-        self._readers.add(news)
-        try:
-            if self.latest is not None:
-                yield self.latest
-            while not (self.done and news.empty()):
-                if self.trouble is not None and news.empty():
-                    raise self.trouble.with_traceback(None)
-                if (state := await news.get()) is not None:
-                    yield state
-        finally:
-            self._readers.discard(news)
 
 
 class Registry(Generic[S]):

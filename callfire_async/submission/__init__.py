@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-import random
 import secrets
 import time
 from dataclasses import dataclass
@@ -13,40 +12,31 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Generic
 
 from callfire_async.errors import (
-    APIError,
     ClosedError,
-    ConfigurationError,
     Error,
     InvalidOrderError,
     OrderInDoubtError,
-    RateLimitedError,
     StoreError,
-    TransportError,
 )
 from callfire_async.providers import S
 from callfire_async.stores import Phase, Record
+from callfire_async.submission.fate import may_have_arrived, must_agree, pause_after
 from callfire_async.transport import decoded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from callfire_async.orders import JSON, Content
+    from callfire_async.orders import Content
     from callfire_async.providers import Provider, Receipt, Request
     from callfire_async.registry import Registry, Tracked
     from callfire_async.stores import Scope, Store
+    from callfire_async.submission.unwritten import Unwritten
     from callfire_async.transport import Transport
-    from callfire_async.unwritten import Unwritten
 
 logger = logging.getLogger("callfire_async.submission")
 
-LONGEST_PAUSE: Final = 30.0
-"""Seconds `order()` will wait before it sends a purchase again that surely never arrived; asked for more, it gives up."""
-
 OTHERS: Final = 30.0
 """Seconds that `order()` waits for what becomes of a purchase under the same key that another process has on the way."""
-
-#: 408: the vendor's TIMEOUT fault plausibly arrives as this one, and then the order may have been placed (inferred).
-_UNCLEAR_4XX: Final = frozenset({408})
 
 
 class _UnknownFateError(Exception):
@@ -109,7 +99,7 @@ class Submissions(Generic[S]):
             raise InvalidOrderError(f"key={key!r} must be a printable text of 1 to 255 characters; nothing was sent.")
         await self._unwritten.settle(key)
         purchase = self._under_way.get(key) or self._begin(key, content)
-        _must_agree(key, purchase.content, content)
+        must_agree(key, purchase.content, content)
         task = purchase.task
         assert task is not None  # noqa: S101 - for the type checker
         try:
@@ -174,7 +164,7 @@ class Submissions(Generic[S]):
         return known
 
     async def _bought_before(self, known: Record, content: Content) -> Tracked[S]:
-        _must_agree(known.key, known.content, content)
+        must_agree(known.key, known.content, content)
         if known.phase in (Phase.INTENDED, Phase.IN_DOUBT):
             raise OrderInDoubtError(
                 f"Order {known.key!r} was submitted at {known.submitted_at:%Y-%m-%d %H:%M:%S} UTC, and whether it arrived is not known. "
@@ -193,10 +183,10 @@ class Submissions(Generic[S]):
             except asyncio.CancelledError as exc:
                 raise _UnknownFateError("The client was closed before the answer came.") from exc
             except Exception as exc:
-                if not isinstance(exc, Error) or _may_have_arrived(exc):
+                if not isinstance(exc, Error) or may_have_arrived(exc):
                     raise _UnknownFateError(str(exc)) from exc
                 purchase.sent = False
-                pause = _pause_after(exc, attempt) if attempt <= self._max_retries else None
+                pause = pause_after(exc, attempt) if attempt <= self._max_retries else None
                 if pause is None:
                     raise
                 logger.info(
@@ -267,40 +257,6 @@ def _cut_off(purchase: _Purchase[S]) -> Error:
             key=purchase.key,
         )
     return ClosedError(f"The client was closed before order {purchase.key!r} reached the provider. It was not placed.")
-
-
-def _may_have_arrived(exc: Error) -> bool:
-    """Whether a failed submission may have bought something all the same."""
-    match exc:
-        case TransportError():
-            return exc.sent
-        case APIError():
-            return not 400 <= exc.status < 500 or exc.status in _UNCLEAR_4XX
-        case _:
-            return not isinstance(exc, ConfigurationError)
-
-
-def _pause_after(exc: Error, attempt: int) -> float | None:
-    """Seconds to wait before a purchase that surely did not arrive is sent again; None where that would be no use."""
-    if isinstance(exc, RateLimitedError) and exc.retry_after is not None:
-        return exc.retry_after if exc.retry_after <= LONGEST_PAUSE else None
-    if isinstance(exc, TransportError | RateLimitedError):
-        return 0.5 * 2.0 ** (attempt - 1) * random.uniform(0.8, 1.2)
-    return None
-
-
-def _must_agree(key: str, before: Content, now: Content) -> None:
-    """InvalidOrderError where a key comes back with another order. The sequence of numbers and keywords does not matter."""
-    differing = [
-        name for name in sorted(before.keys() | now.keys()) if _unordered(before.get(name)) != _unordered(now.get(name))
-    ]
-    if differing:
-        details = "; ".join(f"{name} was {before.get(name)!r} and is now {now.get(name)!r}" for name in differing)
-        raise InvalidOrderError(f"The key {key!r} stands for another order: {details}. Nothing was sent.")
-
-
-def _unordered(value: JSON) -> JSON:
-    return sorted(value, key=str) if isinstance(value, list) else value
 
 
 def _tell_nobody(task: asyncio.Task[Tracked[S]]) -> None:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from callfire_async.providers import Investigation, Provider, Reply, Request
     from callfire_async.registry import Registry, Tracked
     from callfire_async.stores import Record, Scope, Store
+    from callfire_async.submission.unwritten import Unwritten
     from callfire_async.transport import Transport
-    from callfire_async.unwritten import Unwritten
 
 logger = logging.getLogger("callfire_async.doubt")
 

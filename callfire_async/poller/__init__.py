@@ -17,15 +17,15 @@ from callfire_async.errors import (
     ProtocolError,
     RateLimitedError,
 )
-from callfire_async.poll_policy import FLOOR
+from callfire_async.poller.policy import FLOOR
+from callfire_async.poller.questions import Questions
 from callfire_async.providers import S
-from callfire_async.questions import Questions
 from callfire_async.transport import decoded
 
 if TYPE_CHECKING:
-    from callfire_async.poll_policy import PollPolicy
+    from callfire_async.poller.policy import PollPolicy
+    from callfire_async.poller.questions import Wanted
     from callfire_async.providers import Provider, Reply, Request
-    from callfire_async.questions import Wanted
     from callfire_async.registry import Registry, Source
     from callfire_async.stores import Claim, Scope, Store
     from callfire_async.transport import Transport
