@@ -49,7 +49,7 @@ async def test_polls_questions_by_hand_and_postbacks_of_two_clients_of_one_store
                     await sandbox.deliver(order.id)
 
     async with (
-        Sandbox(processing=1.2, latency=(0.0, 0.3), seed=SEED) as sandbox,
+        Sandbox(processing=0.5, latency=(0.0, 0.3), seed=SEED) as sandbox,
         open_store("memory:") as store,
         provider.client(sandbox, store=store, listener=listener, poll=PollPolicy(grace=0.0)) as one,
         provider.client(sandbox, store=store, listener=listener) as other,
