@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -19,7 +20,7 @@ LOGIN, PASSWORD = "sandbox-login", "sandbox-password"
 PATIENT = PollPolicy(grace=600.0)
 
 
-class Adapter:
+class Adapter(ABC):
     """One provider. The words are those of CallFire; CM.com has its own."""
 
     name: ClassVar[str]
@@ -70,13 +71,13 @@ class Adapter:
         "7" * 400,
     )
 
+    @abstractmethod
     def url(self, sandbox: Sandbox) -> str:
         """Where the sandbox speaks for this provider."""
-        raise NotImplementedError
 
+    @abstractmethod
     def at(self, url: str, **options: Any) -> Any:
         """A client of the sandbox's account at an address."""
-        raise NotImplementedError
 
     def client(self, sandbox: Sandbox, **options: Any) -> Any:
         """A client of the sandbox."""

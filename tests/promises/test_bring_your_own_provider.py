@@ -121,6 +121,8 @@ async def test_its_doubts_outlive_a_restart_and_are_settled(shop: Shop, tmp_path
             await client.order_content({"count": 3}, key="lost")
         found = await client.reconcile("lost")
         assert (found.verdict, found.order_id, found.evidence) == ("placed", "A1", ("1 of Acme's 2 orders fit.",))
+        await client.get_order("A1")  # now it is known to exist, and need not be looked for
+        assert (await client.reconcile("lost")).evidence[0].startswith("Order A1 exists, is ready")
         lost = await client.resolve("lost", order_id="A1")
         assert [len((await order).numbers) for order in (left, lost)] == [2, 3]
     async with client_of(shop, store=store) as client:

@@ -60,5 +60,5 @@ async def test_polls_questions_by_hand_and_postbacks_of_two_clients_of_one_store
         async with asyncio.timeout(40):
             await asyncio.gather(*(meddle(chance.choice([one, other]), order) for order in orders))
         assert sandbox.violations == 0
-        assert len(gaps(sandbox)) >= len(orders) // 2
+        assert gaps(sandbox), "the rule is only shown where an order is asked about twice"
         assert min(gaps(sandbox)) >= 1.0
