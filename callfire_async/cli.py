@@ -39,7 +39,9 @@ def _main(
 
 @app.command()
 def demo(
-    provider: Annotated[str, typer.Option(help="Whom the sandbox stands in for: callfire or cm.")] = "callfire",
+    provider: Annotated[
+        str, typer.Option(help="Whom the sandbox stands in for: callfire, callfire-v2 or cm.")
+    ] = "callfire",
     seed: Annotated[int | None, typer.Option(help="Makes the sandbox's numbers and ids the same each time.")] = None,
 ) -> None:
     """Watch five orders end in five ways. Needs no account: sandbox, listener and client run in this process. Takes about seven seconds."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from callfire_async import CallFire, CMVoice, Error, Listener, Outcome, Region
+from callfire_async import CallFire, CallFireV2, CMVoice, Error, Listener, Outcome, Region
 from callfire_async.sandbox import Life, Sandbox
 
 if TYPE_CHECKING:
@@ -32,7 +32,29 @@ class _Scene:
     client: Callable[[Sandbox, Listener], OrderClient[Any]]
     order: Callable[[Any], Awaitable[Order[Any]]]
     stories: tuple[tuple[str, Life], ...]
+    #: Has the news sent to the listener.
+    subscribe: Callable[[Sandbox, Any, Listener], Awaitable[object]]
 
+
+async def _subscription(sandbox: Sandbox, _: Any, listener: Listener) -> None:
+    sandbox.subscribe(listener.url)
+
+
+async def _webhook(_: Sandbox, client: CallFireV2, listener: Listener) -> None:
+    await client.create_webhook("demo", resource="CallBroadcast", events=["Finished"], callback=listener.url)
+
+
+async def _nothing(_: Sandbox, __: Any, ___: Listener) -> None:
+    """CM.com needs none of it: each of its orders carries an address of its own."""
+
+
+_CALLFIRES_STORIES = (
+    ("all goes well", Life()),
+    ("its postback gets lost", Life(postback="lost", processing=5.5)),
+    ("one number is not to be had", Life(result="partial")),
+    ("CallFire cannot deliver", Life(result="errored")),
+    ("it waits for money", Life(result="parked")),
+)
 
 SCENES = {
     "callfire": _Scene(
@@ -42,13 +64,18 @@ SCENES = {
             sandbox.login, sandbox.password, base_url=sandbox.callfire_url, listener=listener
         ),
         order=lambda client: client.order(local=3, region=SEATTLE),
-        stories=(
-            ("all goes well", Life()),
-            ("its postback gets lost", Life(postback="lost", processing=5.5)),
-            ("one number is not to be had", Life(result="partial")),
-            ("CallFire cannot deliver", Life(result="errored")),
-            ("it waits for money", Life(result="parked")),
+        stories=_CALLFIRES_STORIES,
+        subscribe=_subscription,
+    ),
+    "callfire-v2": _Scene(
+        provider="CallFire's API v2",
+        news="webhook",
+        client=lambda sandbox, listener: CallFireV2(
+            sandbox.login, sandbox.password, base_url=sandbox.callfire_v2_url, listener=listener
         ),
+        order=lambda client: client.order(local=3, region=Region(city="Seattle", state="WA")),
+        stories=_CALLFIRES_STORIES,
+        subscribe=_webhook,
     ),
     "cm": _Scene(
         provider="CM.com",
@@ -66,6 +93,7 @@ SCENES = {
             ("CM.com rejects it", Life(result="rejected")),
             ("its numbers are there at once", Life(processing=0)),
         ),
+        subscribe=_nothing,
     ),
 }
 """What `run` can show, by name."""
@@ -90,7 +118,7 @@ async def run(say: Callable[[str], object], *, provider: str = "callfire", seed:
     teller, scene = _Teller(say), SCENES[provider]
     listener = Listener()
     async with Sandbox(processing=PROCESSING, seed=seed) as sandbox, scene.client(sandbox, listener) as client:
-        sandbox.subscribe(listener.url)  # CM.com needs none of it: each of its orders carries an address of its own
+        await scene.subscribe(sandbox, client, listener)
         teller.tell(f"A sandbox stands in for {scene.provider}: {client}")
         teller.tell(
             f"A listener takes {scene.news}s on port {listener.port}; the client asks for itself where none comes"
