@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
@@ -27,7 +28,7 @@ from callfire_async.providers.callfire_envelope import (
     resource,
     time,
 )
-from callfire_async.providers.callfire_states import OrderStates
+from callfire_async.providers.callfire_states import LONGEST_STATUS, OrderStates
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -123,7 +124,7 @@ class CallFireProvider:
 
     def decode_postback(self, headers: Mapping[str, str], body: bytes) -> Postback[NumberOrder]:
         """An order or another notification. CallFire documents none that holds an order."""
-        return callfire_notifications.decode_postback(headers, body, self._number_order)
+        return callfire_notifications.decode_postback(headers, body, partial(self._number_order, believed=False))
 
     def matches(self, state: NumberOrder, content: Content, submitted_at: datetime) -> bool:
         """Whether an order was created since the submission, and asks for just as many of each kind."""
@@ -141,17 +142,19 @@ class CallFireProvider:
         """The state that `dump` wrote; its outcome is decided anew, so a corrected table counts for stored orders too."""
         return self._states.load(text)
 
-    def _number_order(self, node: JSON) -> NumberOrder:
+    def _number_order(self, node: JSON, *, believed: bool = True) -> NumberOrder:
         """A NumberOrder element; ValueError says what is missing. Unknown elements are passed over (Summary and its like came later)."""
         if not isinstance(node, Mapping):
             raise ValueError("there is not exactly one NumberOrder")  # noqa: TRY004 - the document is wrong, not a type
         order_id, status = str(node.get("@id", "")), xml.text(node.get("Status"))
         if not is_id(order_id) or not status:
             raise ValueError("it lacks an id or a Status")
+        if len(status) > LONGEST_STATUS:
+            raise ValueError(f"its Status has {len(status):,} characters")
         return NumberOrder(
             id=order_id,
             status=status,
-            outcome=self._states.outcome(status),
+            outcome=self._states.outcome(status, believed=believed),
             created=time("Created", node.get("Created")),
             total_cost=money(node.get("TotalCost")),
             local_numbers=_item(node.get("LocalNumbers")),

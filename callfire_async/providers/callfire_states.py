@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
-from dataclasses import asdict
+from dataclasses import fields, is_dataclass
 from datetime import datetime
 from decimal import Decimal
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from callfire_async.errors import ConfigurationError
 from callfire_async.orders import NumberOrder, OrderItem, Outcome
@@ -39,6 +39,13 @@ OUTCOMES: Final[Mapping[str, Outcome]] = MappingProxyType(
 )
 
 
+LONGEST_STATUS: Final = 100
+"""Characters of a status; the longest of those known has 18."""
+
+MOST_UNKNOWN: Final = 100
+"""How many unknown statuses are told of in the log, once each."""
+
+
 class OrderStates:
     """`outcomes` corrects or extends the meaning of statuses, which is mostly inferred: {"VOID": Outcome.FAILED}."""
 
@@ -48,23 +55,24 @@ class OrderStates:
         except ValueError as exc:
             raise ConfigurationError(f"outcomes= maps CallFire's statuses to Outcome members: {exc}.") from exc
         self._outcomes = {**OUTCOMES, **corrected}
+        self._told: set[str] = set()
 
-    def outcome(self, status: str) -> Outcome:
-        """The meaning of a status; one that nobody knows is PENDING, and is logged once."""
+    def outcome(self, status: str, *, believed: bool = True) -> Outcome:
+        """The meaning of a status; one that nobody knows is PENDING, and is logged once if it is `believed`: not made up by a stranger."""
         outcome = self._outcomes.get(status.upper())
-        if outcome is None:
-            outcome = self._outcomes[status.upper()] = Outcome.PENDING  # kept, so that it is said once
+        if outcome is None and believed and status.upper() not in self._told and len(self._told) < MOST_UNKNOWN:
+            self._told.add(status.upper())
             logger.warning(
                 "CallFire calls an order %.40r, a status this library does not know. It counts as not final; "
                 "if you know better, pass outcomes={%.40r: Outcome.…} to CallFire().",
                 status,
                 status,
             )
-        return outcome
+        return outcome or Outcome.PENDING
 
     def dump(self, state: NumberOrder) -> str:
         """JSON, with money and times as text."""
-        return json.dumps(asdict(state), default=str, separators=(",", ":"))
+        return json.dumps(state, default=_plain, separators=(",", ":"))
 
     def load(self, text: str) -> NumberOrder:
         """The state that `dump` wrote, with its outcome decided anew."""
@@ -78,3 +86,10 @@ class OrderStates:
             fields[name] = None if fields[name] is None else Decimal(fields[name])
         fields |= {"created": datetime.fromisoformat(fields["created"]), "outcome": self.outcome(fields["status"])}
         return NumberOrder(**fields)
+
+
+def _plain(value: Any) -> dict[str, Any] | str:
+    """What JSON has no form for. Not `asdict`, which copies each of ten thousand numbers one by one."""
+    if is_dataclass(value):
+        return {field.name: getattr(value, field.name) for field in fields(value)}
+    return str(value)

@@ -10,7 +10,7 @@ from callfire_async.errors import InvalidOrderError
 from callfire_async.orders import NumberOrder, OrderItem
 from callfire_async.providers import Postback, Receipt, Reply, Request, callfire_v2_traces, jsondoc
 from callfire_async.providers.callfire import order_content as order_content_of_1_1
-from callfire_async.providers.callfire_states import OrderStates
+from callfire_async.providers.callfire_states import LONGEST_STATUS, OrderStates
 from callfire_async.providers.callfire_v2_envelope import (
     MOST_ON_PAGE,
     checked_id,
@@ -154,18 +154,20 @@ class CallFireV2Provider:
     def _hint(self, node: Object) -> Postback[NumberOrder]:
         order_id = identifier(node)
         try:
-            return Postback(order_id=order_id, state=self._number_order(node))
+            return Postback(order_id=order_id, state=self._number_order(node, believed=False))
         except ValueError:
             return Postback(order_id=order_id)
 
-    def _number_order(self, document: Value) -> NumberOrder:
+    def _number_order(self, document: Value, *, believed: bool = True) -> NumberOrder:
         """A NumberOrder; ValueError says what is missing. Unknown members are passed over (summary and its like came later)."""
         node = jsondoc.mapping(document, "the order")
         status = jsondoc.must(jsondoc.text(node, "status") or None, "status")
+        if len(status) > LONGEST_STATUS:
+            raise ValueError(f"its status has {len(status):,} characters")
         return NumberOrder(
             id=identifier(node),
             status=status,
-            outcome=self._states.outcome(status),
+            outcome=self._states.outcome(status, believed=believed),
             created=jsondoc.must(jsondoc.moment(node, "created"), "created"),
             total_cost=jsondoc.must(jsondoc.amount(node, "totalCost"), "totalCost"),
             local_numbers=_item(node, "localNumbers"),

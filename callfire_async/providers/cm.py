@@ -96,7 +96,7 @@ class CMProvider:
         del headers  # no signature is documented
         document = read(body)
         try:
-            state = self._documents.number_request(document)
+            state = self._documents.number_request(document, believed=False)
         except ValueError:
             return Postback(order_id=self._documents.order_id(document))
         return Postback(order_id=state.id, state=state)

@@ -6,7 +6,7 @@ import json
 import logging
 import re
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
@@ -28,6 +28,9 @@ ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 MOST_NUMBERS: Final = 100_000
 """The most numbers one answer may assign, a hundred times what one order may ask for: ours, because ranges are written out number by number."""
 
+LONGEST_STATUS: Final = 100
+"""Characters of a status; the longest of those known has 11."""
+
 MOST_UNKNOWN: Final = 100
 """How many unknown words are told of in the log, once each."""
 
@@ -43,26 +46,31 @@ class Documents:
         """The id of a number request, where it has one."""
         return _id(document, self._names.ids) if isinstance(document, Mapping) else None
 
-    def number_request(self, document: jsondoc.Value) -> NumberRequest:
-        """A number request. What decides nothing (reason and times) may be missing or odd: `raw` has it."""
+    def number_request(self, document: jsondoc.Value, *, believed: bool = True) -> NumberRequest:
+        """A number request. What decides nothing (reason and times) may be missing or odd: `raw` has it.
+
+        What is odd is logged once if it is `believed`: not made up by a stranger.
+        """
         names, node = self._names, jsondoc.mapping(document, "it")
         order_id, status = self.order_id(node), jsondoc.text(node, names.status)
         if order_id is None:
             raise ValueError(f"it has no id under {' or '.join(names.ids)}")
         if not status:
             raise ValueError(f"it lacks its {names.status}")
+        if len(status) > LONGEST_STATUS:
+            raise ValueError(f"its {names.status} has {len(status):,} characters")
         given = node.get(names.ranges)
         parts = jsondoc.array([] if given is None else given, f"its {names.ranges}")
         ranges = tuple(self._range(part) for part in parts)
         if sum(part.size or 1 for part in ranges) > MOST_NUMBERS:
             raise ValueError(f"its {names.ranges} hold more than {MOST_NUMBERS:,} numbers")
         quantity = jsondoc.whole(node, names.quantity)
-        if quantity is None and self._first_time(f"no {names.quantity}"):
+        if quantity is None and believed and self._first_time(f"no {names.quantity}"):
             logger.warning("CM.com's number requests have no %s, so their shortfall is not known.", names.quantity)
         return NumberRequest(
             id=order_id,
             status=status,
-            outcome=self._outcome(status),
+            outcome=self._outcome(status, believed=believed),
             reason=reason if isinstance(reason := node.get(names.reason), str) else None,
             quantity=max(0, quantity or 0),
             ranges=ranges,
@@ -88,7 +96,7 @@ class Documents:
 
     def dump(self, state: NumberRequest) -> str:
         """JSON, with times as text."""
-        return json.dumps(asdict(state), default=_plain, separators=(",", ":"))
+        return json.dumps(state, default=_plain, separators=(",", ":"))
 
     def load(self, text: str) -> NumberRequest:
         """What `dump` wrote, whatever the names were then; its outcome is decided anew, so a corrected table counts for it too."""
@@ -119,9 +127,9 @@ class Documents:
             valid_to=_time(node.get(names.valid_to)),
         )
 
-    def _outcome(self, status: str) -> Outcome:
+    def _outcome(self, status: str, *, believed: bool = True) -> Outcome:
         outcome = self._names.outcomes.get(status.upper())
-        if outcome is None and self._first_time(status.upper()):
+        if outcome is None and believed and self._first_time(status.upper()):
             logger.warning(
                 "CM.com calls a number request %.40r, a status this library does not know. It counts as not final; "
                 "if you know better, pass CMVoice(names=CMNames(outcomes={%.40r: Outcome.…})).",
@@ -190,5 +198,7 @@ def _time(value: jsondoc.Value) -> datetime | None:
         return None
 
 
-def _plain(value: Any) -> str | float:
+def _plain(value: Any) -> dict[str, Any] | str | float:
+    if is_dataclass(value):
+        return {field.name: getattr(value, field.name) for field in fields(value)}
     return value.isoformat() if isinstance(value, datetime) else float(value)

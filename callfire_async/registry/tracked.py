@@ -18,7 +18,7 @@ Source: TypeAlias = Literal["create", "postback", "poll", "store"]
 class Tracked(Generic[S]):
     """One order as this process follows it."""
 
-    __slots__ = ("_changed", "_readers", "hinted", "key", "latest", "order_id", "settled_by", "trouble")
+    __slots__ = ("_readers", "_waiting", "hinted", "key", "latest", "order_id", "settled_by", "trouble")
 
     def __init__(self, key: str, order_id: str) -> None:
         self.key = key
@@ -30,7 +30,8 @@ class Tracked(Generic[S]):
         self.trouble: Error | None = None
         #: A postback has asked for the next question.
         self.hinted = False
-        self._changed: asyncio.Future[None] | None = None  # only for those who wait: most orders have none
+        # Only for those who wait: most orders have none.
+        self._waiting: set[asyncio.Future[None]] | None = None
         self._readers: set[asyncio.Queue[S | None]] | None = None
 
     @property
@@ -54,18 +55,24 @@ class Tracked(Generic[S]):
     def _wake(self) -> None:
         for reader in self._readers or ():
             reader.put_nowait(None)
-        if self._changed is not None and not self._changed.done():
-            self._changed.set_result(None)
-        self._changed = None
+        for waiter in self._waiting or ():
+            if not waiter.done():
+                waiter.set_result(None)
+        self._waiting = None
 
     async def settled(self) -> S:
         """The final state. Raises the trouble, if there is some. Cancelling this touches no other waiter."""
         while not self.done:
             if self.trouble is not None:
                 raise self.trouble.with_traceback(None)
-            if self._changed is None:
-                self._changed = asyncio.get_running_loop().create_future()
-            await asyncio.shield(self._changed)
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiting = self._waiting or set()
+            self._waiting.add(waiter)
+            try:
+                await waiter
+            finally:
+                if self._waiting is not None:
+                    self._waiting.discard(waiter)
         return cast("S", self.latest)
 
     async def states(self) -> AsyncIterator[S]:

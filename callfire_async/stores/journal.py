@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 Job: TypeAlias = "Callable[[sqlite3.Connection], object]"
-Waiting: TypeAlias = "tuple[Job, asyncio.Future[object]]"
-Ended: TypeAlias = "tuple[asyncio.Future[object], object, StoreError | None]"
+Then: TypeAlias = "Callable[[object], None] | None"
+Waiting: TypeAlias = "tuple[Job, asyncio.Future[object], Then]"
+Ended: TypeAlias = "tuple[asyncio.Future[object], Then, object, StoreError | None]"
 
 APPLICATION_ID: Final = 0x43464153
 """Written into the file's header ("CFAS"), so that no other SQLite database is taken for a journal."""
@@ -80,11 +81,10 @@ class Journal:
         if self._thread is None or self._loop is None:
             raise StoreError(f"The journal {self.path} is not open: a store is used inside 'async with'.")
         ended: asyncio.Future[object] = self._loop.create_future()
-        ended.add_done_callback(lambda f: f.exception())  # looked at, in case whoever wanted it has gone
-        if then is not None:
-            ended.add_done_callback(lambda f: None if f.exception() else then(cast("T", f.result())))
-        self._jobs.put((job, ended))
-        return cast("T", await asyncio.shield(ended))
+        # Looked at, in case whoever wanted it is cancelled just as it comes.
+        ended.add_done_callback(lambda f: f.cancelled() or f.exception())
+        self._jobs.put((job, ended, cast("Then", then)))
+        return cast("T", await ended)
 
     async def close(self) -> None:
         """Finish what is waiting and close the file. Calling it again does nothing."""
@@ -100,10 +100,10 @@ class Journal:
             db = _open(self.path, self._migrations)
         except StoreError as exc:
             with contextlib.suppress(RuntimeError):  # the loop is closed, and with it whoever wanted to know
-                self._tell([(opened, None, exc)])
+                self._tell([(opened, None, None, exc)])
             return
         try:
-            self._tell([(opened, None, None)])
+            self._tell([(opened, None, None, None)])
             for batch in self._batches():
                 self._tell(self._commit(db, batch))
         except RuntimeError:  # the loop was closed without a word: let go of the file, for who comes next
@@ -135,39 +135,45 @@ class Journal:
         """Run a batch in one transaction: all of it is on disk, or none."""
         try:
             db.execute("BEGIN IMMEDIATE")
-            ended = [_run(db, job, future) for job, future in batch]
+            ended = [(future, then, *_run(db, job)) for job, future, then in batch]
             if time.monotonic() >= self._next_chore:
                 self._next_chore = time.monotonic() + (0.0 if self._chore(db) else self._chore_every)
             db.execute("COMMIT")
         except Exception as exc:  # noqa: BLE001 - if this thread ended, everyone would wait for ever
             if db.in_transaction:
                 db.execute("ROLLBACK")
-            return [(future, None, _explained(exc, self.path)) for _, future in batch]
+            return [(future, None, None, _explained(exc, self.path)) for _, future, _ in batch]
         return ended
 
     def _tell(self, ended: list[Ended]) -> None:
+        loop = cast("asyncio.AbstractEventLoop", self._loop)
+
         def deliver() -> None:
-            for future, result, error in ended:
+            for future, then, result, error in ended:
+                if error is None and then is not None:
+                    loop.call_soon(then, result)  # before whoever waits goes on, and also where nobody waits any more
+                if future.done():
+                    continue  # cancelled
                 if error is None:
                     future.set_result(result)
                 else:
                     future.set_exception(error)
 
-        cast("asyncio.AbstractEventLoop", self._loop).call_soon_threadsafe(deliver)
+        loop.call_soon_threadsafe(deliver)
 
 
-def _run(db: sqlite3.Connection, job: Job, future: asyncio.Future[object]) -> Ended:
+def _run(db: sqlite3.Connection, job: Job) -> tuple[object, StoreError | None]:
     """Run one job. Jobs check before they write, so one that refuses has written nothing and the others go on."""
     try:
-        return future, job(db), None
+        return job(db), None
     except StoreError as exc:
-        return future, None, exc
+        return None, exc
     except (ValueError, TypeError, KeyError) as exc:
         error = StoreError(
             f"The journal holds something that cannot be read ({type(exc).__name__}: {exc}); was it edited by hand?"
         )
         error.__cause__ = exc
-        return future, None, error
+        return None, error
 
 
 def _open(path: Path, migrations: Sequence[str]) -> sqlite3.Connection:

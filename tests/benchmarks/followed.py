@@ -88,7 +88,7 @@ async def main() -> None:
         os.sched_setaffinity(0, here[:1])
         ours = await most("callfire_async", seconds, server, lambda n: library(server, n), 12_000)
         aiohttp = await most("httpx-aiohttp", seconds, server, lambda n: tasks(server, n, HttpxAiohttpClient), 8_000)
-        own = await most("httpx", seconds, server, lambda n: tasks(server, n, httpx.AsyncClient), 2_400)
+        own = await most("httpx", seconds, server, lambda n: tasks(server, n, httpx.AsyncClient), 600)
     print(f"callfire_async {ours:,}, a task each with httpx-aiohttp {aiohttp:,}, with httpx {own:,}")
     print(f"ratios {ours / max(1, aiohttp):.2f} and {ours / max(1, own):.2f}; load {os.getloadavg()[0]:.1f}")
 

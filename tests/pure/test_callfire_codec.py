@@ -518,6 +518,30 @@ def test_an_unknown_status_is_said_once_by_each_client(caplog: pytest.LogCapture
     assert len(caplog.records) == 3
 
 
+def test_unknown_statuses_are_told_of_up_to_a_hundred_times(caplog: pytest.LogCaptureFixture) -> None:
+    provider = CallFireProvider()
+    for n in range(300):
+        assert status_of(provider, f"NEW{n}").outcome is Outcome.PENDING
+    assert len(caplog.records) == 100
+
+
+def test_nothing_is_learned_from_a_postback_that_anyone_may_have_made_up(caplog: pytest.LogCaptureFixture) -> None:
+    provider = CallFireProvider()
+    body = sample("postback.number_order.hypothetical.xml").replace(b"FINISHED", b"TELEPORTED")
+    postback = provider.decode_postback({}, body)
+    assert postback.state is not None
+    assert (postback.state.status, postback.state.outcome) == ("TELEPORTED", Outcome.PENDING)
+    assert not caplog.records
+    status_of(provider, "TELEPORTED")
+    assert len(caplog.records) == 1
+
+
+def test_a_status_has_at_most_a_hundred_characters() -> None:
+    assert status_of(CallFireProvider(), "N" * 100).status == "N" * 100
+    with pytest.raises(ProtocolError, match="101 characters"):
+        status_of(CallFireProvider(), "N" * 101)
+
+
 def test_outcomes_corrects_and_extends_the_meanings(caplog: pytest.LogCaptureFixture) -> None:
     provider = CallFireProvider({"VOID": Outcome.FINISHED, "teleported": Outcome.FAILED})
     assert status_of(provider, "VOID").outcome is Outcome.FINISHED

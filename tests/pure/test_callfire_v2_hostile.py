@@ -171,6 +171,11 @@ def test_an_unknown_status_is_pending_kept_and_told_once(caplog: pytest.LogCaptu
     assert len(caplog.records) == 1
 
 
+def test_a_status_without_end_is_refused() -> None:
+    with pytest.raises(ProtocolError, match="101 characters"):
+        DECODERS["status"](ORDER.replace("NEW", "N" * 101).encode())
+
+
 # ------------------------------------------------------------------ refusals
 
 SAMPLE = b'{"httpStatusCode": 404, "internalCode": 0, "message": "order 1 does not exist", "developerMessage": "", "helpLink": ""}'

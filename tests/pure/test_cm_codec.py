@@ -390,6 +390,20 @@ def test_an_unknown_status_is_not_final_is_kept_and_is_told_once(
     assert len(caplog.records) < 100
 
 
+def test_nothing_is_learned_from_a_callback_that_anyone_may_have_made_up(
+    codec: CMProvider, caplog: pytest.LogCaptureFixture
+) -> None:
+    postback = codec.decode_postback({}, reply({"id": ID, "status": "Ported"}).body)
+    assert postback.state is not None
+    assert postback.state.outcome is Outcome.PENDING
+    assert not caplog.records
+
+
+def test_a_status_without_end_is_refused(codec: CMProvider) -> None:
+    with pytest.raises(ProtocolError, match="101 characters"):
+        codec.decode_status(reply({**WHOLE, "status": "N" * 101}))
+
+
 def test_a_request_that_names_no_quantity_is_told_of_once(codec: CMProvider, caplog: pytest.LogCaptureFixture) -> None:
     for _ in range(2):
         assert codec.decode_status(reply({"id": ID, "status": "COMPLETED"})).shortfall == 0

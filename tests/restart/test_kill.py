@@ -63,7 +63,7 @@ async def check_books(sandbox: Sandbox, journal: Path, keys: list[str] | None = 
     assert not [key for key, times in bought.items() if times > 1], "bought twice"
     seen: Counter[str] = Counter()
     async with SQLiteStore(journal) as store:
-        for order_id, order in list(sandbox.orders.items()):
+        for order_id, order in list(sandbox.orders.items()):  # others buy meanwhile
             if keys is not None and order.form["Numbers"] not in keys:
                 continue
             record = await store.find_key(SCOPE, order.form["Numbers"])

@@ -359,3 +359,20 @@ async def test_a_closed_journal_says_so(tmp_path: Path) -> None:
             await store.__aenter__()
     with pytest.raises(StoreError, match="not open"):
         await store.find_key(SCOPE, "a")
+
+
+# ------------------------------------------------------------------ those who wait, and go
+
+
+async def test_what_nobody_waits_for_any_more_is_written_and_scheduled_all_the_same(tmp_path: Path) -> None:
+    async with SQLiteStore(tmp_path / "a.db", clock=iter(range(0, 1000, 10)).__next__) as store:
+        await store.intend(purchase("a"))
+        placing = asyncio.create_task(store.place(SCOPE, "a", "7", ask_in=0.0, rest=0.0))
+        await asyncio.sleep(0)
+        placing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await placing
+        found = await store.find(SCOPE, "7")  # written in its turn, after the order
+        assert found is not None
+        assert found.phase is Phase.OPEN
+        assert [claim.order_id for claim in await store.claim_due(SCOPE, 10)] == ["7"]
