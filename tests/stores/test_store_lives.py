@@ -24,6 +24,9 @@ from callfire_async.stores.sqlite import SQLiteStore
 T = TypeVar("T")
 
 SCOPE = Scope("callfire", "me")
+
+#: Many lives, each a process's; measured for coverage on a busy machine they take their time.
+pytestmark = pytest.mark.timeout(300)
 KEYS = st.sampled_from(["a", "b", "c"])
 IDS = st.sampled_from(["1", "2", "3"])
 
