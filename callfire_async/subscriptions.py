@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
+from callfire_async.errors import ConfigurationError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -52,10 +54,22 @@ class OwnSubscription:
 
     `trigger_event` is one of TRIGGER_EVENTS. None of them concerns orders, so nothing here can promise a postback about one: the poller
     does not need it. `notification_format` is XML, JSON or SOAP. With `remove_at_close`, the last client of the account on the listener
-    removes the subscription when it closes; without, the next start finds it again.
+    removes the subscription when it closes, which is for programs of one process; without, the next start finds it again.
+    ConfigurationError for words that CallFire does not know.
     """
 
     trigger_event: str = ANY_EVENT
     notification_format: str = "XML"
     non_strict_ssl: bool = False
     remove_at_close: bool = False
+
+    def __post_init__(self) -> None:
+        """Check the words."""
+        if self.trigger_event not in TRIGGER_EVENTS:
+            raise ConfigurationError(
+                f"OwnSubscription(trigger_event={self.trigger_event!r}) must be one of {', '.join(TRIGGER_EVENTS)}."
+            )
+        if self.notification_format not in ("XML", "JSON", "SOAP"):
+            raise ConfigurationError(
+                f"OwnSubscription(notification_format={self.notification_format!r}) must be XML, JSON or SOAP."
+            )

@@ -84,7 +84,7 @@ class OrderClient(Generic[S]):
         self._transport = Transport(
             base_url, headers={"User-Agent": f"callfire-async/{__version__}", **headers}, timeout=timeout, http=http
         )
-        self._registry = Registry(self._store, scope, provider)
+        self._registry = Registry(self._store, scope, provider, rest=policy.min_interval)
         self._poller = Poller(
             store=self._store,
             scope=scope,
@@ -234,10 +234,11 @@ class OrderClient(Generic[S]):
 
     async def _follow_open(self) -> list[Tracked[S]]:
         tracked = []
-        for n, record in enumerate(await self._store.in_phase(self._scope, Phase.OPEN), 1):
-            tracked.append(await self._registry.track(record))
-            if not n % 50:  # there may be tens of thousands
-                await asyncio.sleep(0)
+        with self._registry.attentive():
+            for n, record in enumerate(await self._store.in_phase(self._scope, Phase.OPEN), 1):
+                tracked.append(await self._registry.track(record))
+                if not n % 50:  # there may be tens of thousands
+                    await asyncio.sleep(0)
         return tracked
 
     async def _join(self, stack: AsyncExitStack) -> None:
@@ -286,5 +287,7 @@ def _owned(store: Store | str) -> tuple[Store | None, Store]:
         opened = open_store(store)
         return opened, opened
     if not hasattr(store, "claim_due"):
-        raise ConfigurationError(f"store={store!r} must be an address such as 'sqlite:orders.db', or an open Store.")
+        raise ConfigurationError(
+            f"store= must be an address such as 'sqlite:orders.db', or an open Store, and not {type(store).__name__}."
+        )
     return None, store

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import re
 import uuid
@@ -10,7 +11,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 from weakref import WeakKeyDictionary
 
-from callfire_async.errors import Error
+from callfire_async.errors import Error, NotFoundError
 from callfire_async.providers import callfire_subscriptions as codec
 from callfire_async.providers.callfire_envelope import MOST_ON_PAGE, done
 
@@ -24,6 +25,9 @@ logger = logging.getLogger("callfire_async.subscription")
 
 OPENING: Final = 5.0
 """Seconds that opening a client waits for its subscription. After that it goes on behind the client's back: orders do not need it."""
+
+ROUNDS: Final = 4
+"""How often it is looked at, at most, until it stays as it is."""
 
 CLOSING: Final = 5.0
 """Seconds that closing a client waits for its subscription to be removed, where that was asked for."""
@@ -67,7 +71,7 @@ class Upkeep:
             try:
                 async with asyncio.timeout(CLOSING), self._sharing.turn:
                     for ours in await self._ours():
-                        await self._calls.fetch(codec.unsubscribe_request(ours.id), done)
+                        await self._remove(ours)
             except (Error, TimeoutError) as exc:
                 logger.warning(
                     "The subscription of the listener could not be removed: %s CallFire goes on posting there.",
@@ -94,24 +98,32 @@ class Upkeep:
             "enabled": True,
             "non_strict_ssl": own.non_strict_ssl,
         }
-        ours = await self._ours()
-        if not ours:
-            request = codec.subscribe_request(request_id=uuid.uuid4().urn, **wanted)
-            made = await self._calls.fetch(request, codec.decode_subscribed, repeatable=True)
-            logger.info("CallFire posts to the listener by the new subscription %s.", made)
-            return
-        kept = min(ours, key=lambda found: (found.endpoint != self._listener.url, not found.enabled))
-        changes = {name: value for name, value in wanted.items() if getattr(kept, name) != value}
-        if changes:
-            await self._calls.fetch(codec.update_request(kept.id, **changes), done, repeatable=True)
-        for other in ours:
-            if other is not kept:
-                await self._calls.fetch(codec.unsubscribe_request(other.id), done)
-        logger.info(
-            "CallFire posts to the listener by subscription %s, %s.",
-            kept.id,
-            f"of which {', '.join(changes)} was corrected" if changes else "which was there",
+        for _ in range(ROUNDS):
+            ours = await self._ours()
+            if not ours:
+                request = codec.subscribe_request(request_id=uuid.uuid4().urn, **wanted)
+                made = await self._calls.fetch(request, codec.decode_subscribed, repeatable=True)
+                logger.info("CallFire posts to the listener by the new subscription %s.", made)
+                continue  # another process may have made one at the same moment
+            kept = min(ours, key=lambda found: (found.endpoint != wanted["endpoint"], not found.enabled, int(found.id)))
+            changes = {name: value for name, value in wanted.items() if getattr(kept, name) != value}
+            if not changes and len(ours) == 1:
+                return
+            with contextlib.suppress(NotFoundError):  # another process was faster
+                if changes:
+                    await self._calls.fetch(codec.update_request(kept.id, **changes), done, repeatable=True)
+                    logger.info("Subscription %s was corrected: %s.", kept.id, ", ".join(changes))
+            for other in ours:
+                if other is not kept:
+                    await self._remove(other)
+        logger.warning(
+            "The subscription of %s does not stay as it is: another process seems to use that address with another token=. Give all of them the same.",
+            self._listener.public_url,
         )
+
+    async def _remove(self, subscription: Subscription) -> None:
+        with contextlib.suppress(NotFoundError):  # that is what was wanted
+            await self._calls.fetch(codec.unsubscribe_request(subscription.id), done)
 
     async def _ours(self) -> list[Subscription]:
         """Those that point at this listener's public address, whatever the token was. Nobody else's end in one below it."""

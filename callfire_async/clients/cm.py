@@ -54,7 +54,7 @@ class CMVoice(OrderClient[NumberRequest]):
                 "CM.com needs a product token, in printable ASCII without spaces around it: pass it, or set CM_PRODUCT_TOKEN."
             )
         if not isinstance(account, str) or not UUID.fullmatch(account):
-            raise ConfigurationError(f"account={account!r} must be the uuid of a Logical Account or Voice Account.")
+            raise ConfigurationError("account= must be the uuid of a Logical Account or Voice Account.")
         self._cm = CMProvider(account, names)
         super().__init__(
             self._cm,

@@ -80,7 +80,7 @@ class Listener:
             )
         if public_url is not None and not re.fullmatch(r"https?://[^/?#\s][^?#\s]*", public_url):
             raise ConfigurationError(
-                f"public_url={public_url!r} must be an address such as 'https://example.com/hooks', to which the token can be added."
+                f"public_url={public_url.partition('?')[0]!r} must be an address such as 'https://example.com/hooks', to which the token can be added."
             )
         if not 0 <= port <= 65535 or max_body < 1 or not read_timeout > 0:
             raise ConfigurationError(

@@ -19,6 +19,9 @@ H = TypeVar("H", bound="Callable[[Any], Awaitable[None] | None]")
 MOST_AT_WORK: Final = 100
 """Handlers under way at once; what comes meanwhile is dropped."""
 
+PARTING: Final = 1.0
+"""Seconds a cancelled handler has to end."""
+
 PATIENCE: Final = 30.0
 """Seconds a handler may take."""
 
@@ -51,10 +54,13 @@ class Handlers:
 
     async def aclose(self) -> None:
         """End those at work."""
-        at_work = self._at_work.copy()
+        at_work = self._at_work - {asyncio.current_task()}  # a handler may be who ends it all
         for task in at_work:
             task.cancel()
-        await asyncio.gather(*at_work, return_exceptions=True)
+        if at_work:
+            _, left = await asyncio.wait(at_work, timeout=PARTING)
+            if left:
+                logger.warning("%d handlers of notifications did not end when they were cancelled.", len(left))
 
 
 async def _call(handler: Handler, notification: object) -> None:

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 
-from callfire_async.errors import InvalidOrderError
+from callfire_async.errors import ConfigurationError, InvalidOrderError
 from callfire_async.orders import NumberOrder, OrderItem
 from callfire_async.providers import Postback, Receipt, Reply, Request, callfire_v2_traces, jsondoc
 from callfire_async.providers.callfire import order_content as order_content_of_1_1
@@ -68,6 +68,8 @@ class CallFireV2Provider:
 
     def __init__(self, outcomes: Mapping[str, Outcome] | None = None, *, webhook_secret: str | None = None) -> None:
         self._states = OrderStates(outcomes)
+        if webhook_secret is not None and not isinstance(webhook_secret, str):
+            raise ConfigurationError("webhook_secret= must be a text.")
         self._signature = None if webhook_secret is None else Signature(webhook_secret)
 
     def encode_order(self, content: Content, callback_url: str | None = None) -> Request:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 from collections import Counter
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Generic, cast
+from typing import TYPE_CHECKING, Final, Generic, cast
 
 from callfire_async.errors import ClosedError, StoreError
 from callfire_async.providers import Postback, S
@@ -15,12 +17,17 @@ from callfire_async.registry.tracked import Source, Tracked
 from callfire_async.stores import Phase
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from callfire_async.errors import Error
     from callfire_async.providers import Provider
     from callfire_async.stores import Record, Scope, Store
 
 logger = logging.getLogger("callfire_async.registry")
 
+
+REREAD: Final = 2.0
+"""Seconds to the next try where what others wrote about an order could not be read."""
 
 __all__ = ["Registry", "Source", "Stats", "Tracked"]
 
@@ -57,13 +64,16 @@ class Stats:
 class Registry(Generic[S]):
     """The orders one client follows."""
 
-    def __init__(self, store: Store, scope: Scope, provider: Provider[S]) -> None:
+    def __init__(self, store: Store, scope: Scope, provider: Provider[S], *, rest: float) -> None:
         self._store = store
         self._scope = scope
         self._provider = provider
         self._open: dict[str, Tracked[S]] = {}
         self.hearsay = Hearsay()
         self._closed = False
+        self._rest = rest
+        #: Orders that were heard of while records are being read that may be older: one set for each reading.
+        self._attentive: list[set[str]] = []
         #: Set when an order has become due sooner than the schedule said.
         self.due = asyncio.Event()
         self.tally: Counter[str] = Counter()
@@ -81,6 +91,7 @@ class Registry(Generic[S]):
         order_id = str(record.order_id)
         if (known := self._open.get(order_id)) is not None:
             known.key = record.key  # an attached order may have turned out to be a purchase in doubt
+            self._settle_from(record, known)  # and another process may have settled it
             return known
         tracked: Tracked[S] = Tracked(record.key, order_id)
         if record.phase is Phase.SETTLED:
@@ -152,7 +163,14 @@ class Registry(Generic[S]):
                     known.key,
                 )
                 return replace(postback, order_id=None, state=None)
-            await self.track(await self._store.place(self._scope, record.key, postback.order_id, ask_in=0.0, rest=0.0))
+            placed = await self._store.place(
+                self._scope,
+                record.key,
+                postback.order_id,
+                ask_in=0.0,
+                rest=self._rest,  # its purchase may be answered this very moment
+            )
+            await self.track(placed)
             logger.info("The purchase %r is order %s: its callback says so.", record.key, postback.order_id)
             return postback
         return (
@@ -168,10 +186,24 @@ class Registry(Generic[S]):
 
     def heard(self, order_id: str) -> None:
         """Look an order up again: someone has written a state of it, here or elsewhere."""
-        if order_id in self._open:
+        for missed in self._attentive:
+            missed.add(order_id)
+        if order_id in self._open and not self._closed:
             task = asyncio.create_task(self._reread(order_id))
             self._rereading.add(task)
             task.add_done_callback(self._rereading.discard)
+
+    @contextmanager
+    def attentive(self) -> Iterator[None]:
+        """While records are read and tracked: what is written meanwhile is looked up again afterwards."""
+        missed: set[str] = set()
+        self._attentive.append(missed)
+        try:
+            yield
+        finally:
+            self._attentive.remove(missed)
+            for order_id in missed:
+                self.heard(order_id)
 
     async def close(self) -> None:
         """Release everyone who still waits, and those who come later."""
@@ -184,11 +216,14 @@ class Registry(Generic[S]):
             tracked.stumble(_closed(tracked))
 
     async def _reread(self, order_id: str) -> None:
-        try:
-            record = await self._store.find(self._scope, order_id)
-        except StoreError as exc:
-            logger.warning("What was written about order %s could not be read: %s", order_id, exc)
-            return
+        for attempt in itertools.count():
+            try:
+                record = await self._store.find(self._scope, order_id)
+                break
+            except StoreError as exc:  # nobody will tell of it again
+                level = logging.DEBUG if attempt else logging.WARNING
+                logger.log(level, "What was written about order %s cannot be read for a moment: %s", order_id, exc)
+                await asyncio.sleep(REREAD)
         tracked = self._open.get(order_id)
         if tracked is None or record is None or record.state is None:
             return

@@ -28,6 +28,7 @@ __all__ = [
     "Record",
     "Scope",
     "Store",
+    "SupersededError",
     "checked_keep",
     "gone",
     "open_store",
@@ -191,18 +192,24 @@ class Store(Protocol):
         """Stop that."""
 
 
+class SupersededError(StoreError):
+    """A purchase was given up, or given another id, while its submission was on the way. Trying again changes nothing."""
+
+
 def placed_before(record: Record, known: Record | None, order_id: str) -> bool:
     """Whether a purchase has this id already, for `place`. StoreError if one of the two belongs to another; `known` is whose id it is so far."""
     if known is not None and known.key != record.key and known.content:
-        raise StoreError(f"Order {order_id} is the purchase {known.key!r}, and cannot be {record.key!r} as well.")
+        raise SupersededError(f"Order {order_id} is the purchase {known.key!r}, and cannot be {record.key!r} as well.")
     if record.order_id not in (None, order_id):
-        raise StoreError(f"The purchase {record.key!r} is order {record.order_id}, and cannot be {order_id} as well.")
+        raise SupersededError(
+            f"The purchase {record.key!r} is order {record.order_id}, and cannot be {order_id} as well."
+        )
     return record.order_id is not None
 
 
 def gone(key: str) -> StoreError:
     """For a purchase that was there a moment ago."""
-    return StoreError(f"The purchase {key!r} is not in the store any more: it was refused or abandoned meanwhile.")
+    return SupersededError(f"The purchase {key!r} is not in the store any more: it was refused or abandoned meanwhile.")
 
 
 KEEP: Final = timedelta(days=30)

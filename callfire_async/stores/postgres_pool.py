@@ -179,7 +179,11 @@ def _shown(url: str) -> str:
     """What may be shown of an address: the database and its host."""
     try:
         parts = urlsplit(url)
-        readable = parts.scheme in ("postgresql", "postgres") and "@" not in parts.path and parts.port != 0
+        readable = (
+            parts.scheme in ("postgresql", "postgres")
+            and "@" not in parts.path + parts.query + parts.fragment
+            and parts.port != 0
+        )
     except ValueError:
         readable = False  # the reason would quote the address
     if not readable:

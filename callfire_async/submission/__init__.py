@@ -19,7 +19,7 @@ from callfire_async.errors import (
     StoreError,
 )
 from callfire_async.providers import S
-from callfire_async.stores import Phase, Record
+from callfire_async.stores import Phase, Record, SupersededError
 from callfire_async.submission.fate import may_have_arrived, must_agree, pause_after
 from callfire_async.transport import decoded
 
@@ -228,7 +228,20 @@ class Submissions(Generic[S]):
 
     async def _placed(self, key: str, receipt: Receipt[S]) -> Tracked[S]:
         async def place() -> Tracked[S]:
-            record = await self._store.place(self._scope, key, receipt.order_id, ask_in=self._ask_in, rest=self._rest)
+            try:
+                record = await self._store.place(
+                    self._scope, key, receipt.order_id, ask_in=self._ask_in, rest=self._rest
+                )
+            except SupersededError as exc:
+                record = await self._adopt(receipt.order_id)
+                logger.error(  # noqa: TRY400 - its sentence says it all
+                    "The provider accepted order %r under the id %s, but meanwhile that purchase was settled otherwise: %s "
+                    "The order is followed under the key %r.",
+                    key,
+                    receipt.order_id,
+                    exc,
+                    record.key,
+                )
             return await self._track(record)
 
         try:
@@ -242,6 +255,19 @@ class Submissions(Generic[S]):
         if receipt.state is not None and not tracked.done:
             await self._registry.observe(receipt.state, "create")
         return tracked
+
+    async def _adopt(self, order_id: str) -> Record:
+        """Follow an order whose purchase is not there any more: it is bought, and must not be lost."""
+        return await self._store.attach(
+            Record(
+                scope=self._scope,
+                key=secrets.token_hex(8),
+                content={},
+                phase=Phase.OPEN,
+                submitted_at=datetime.now(UTC),
+                order_id=order_id,
+            )
+        )
 
     async def _track(self, record: Record) -> Tracked[S]:
         self._registry.tally["placed"] += 1

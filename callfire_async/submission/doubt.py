@@ -64,7 +64,7 @@ class Doubts(Generic[S]):
 
     async def list(self) -> list[InDoubt]:
         """All of them, oldest first."""
-        await self._unwritten.settle()
+        await self._unwritten.settle_all()
         records = await self._store.in_phase(self._scope, Phase.IN_DOUBT)
         return [InDoubt(key=r.key, request=r.content, submitted_at=r.submitted_at) for r in records]
 

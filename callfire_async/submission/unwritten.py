@@ -8,6 +8,7 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from callfire_async.errors import StoreError
+from callfire_async.stores import SupersededError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -31,28 +32,32 @@ class Unwritten:
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._try_again(), name="callfire_async unwritten purchases")
 
-    async def settle(self, key: str | None = None) -> None:
-        """Write now what is owed about one key, or about all. Raises StoreError where it still cannot be."""
-        for owed in list(self._writes) if key is None else [key]:
-            if (write := self._writes.get(owed)) is not None:
+    async def settle(self, key: str) -> None:
+        """Write now what is owed about a key. Raises StoreError where it still cannot be."""
+        if (write := self._writes.get(key)) is not None:
+            with contextlib.suppress(SupersededError):  # something better is known
                 await write()
-                if self._writes.get(owed) is write:
-                    del self._writes[owed]
+            if self._writes.get(key) is write:
+                del self._writes[key]
+
+    async def settle_all(self) -> None:
+        """Write now what can be."""
+        for key in list(self._writes):
+            with contextlib.suppress(StoreError):
+                await self.settle(key)
 
     async def aclose(self) -> None:
         """Try a last time."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
-        try:
-            await self.settle()
-        except StoreError as exc:
-            logger.error("What became of %s could not be written down: %s", ", ".join(map(repr, self._writes)), exc)  # noqa: TRY400 - its sentence says it all
+        await self.settle_all()
+        if self._writes:
+            logger.error("What became of %s could not be written down.", ", ".join(map(repr, self._writes)))
 
     async def _try_again(self) -> None:
         pause = 1.0
         while self._writes:
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
-            with contextlib.suppress(StoreError):
-                await self.settle()
+            await self.settle_all()

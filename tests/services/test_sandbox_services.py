@@ -12,6 +12,7 @@ from callfire_async import (
     CallFinished,
     CallFire,
     CampaignNotification,
+    ConfigurationError,
     Listener,
     NotFoundError,
     OwnSubscription,
@@ -262,7 +263,7 @@ async def test_upkeep_that_finds_nothing_to_correct_changes_nothing(sandbox: San
     for _ in range(2):
         async with client_of(sandbox, listener=listening("a-token-that-lasts")):
             pass
-    assert [call.method for call in sandbox.calls] == ["GET", "POST", "GET"]
+    assert [call.method for call in sandbox.calls] == ["GET", "POST", "GET", "GET"]  # each looks at what it has made
 
 
 async def test_upkeep_enables_what_was_disabled_and_removes_what_is_too_much(sandbox: Sandbox) -> None:
@@ -404,3 +405,59 @@ async def test_a_lease_is_told_in_days(client: CallFire, sandbox: Sandbox) -> No
     assert lease.begin is not None
     assert lease.end is not None
     assert timedelta(days=27) < lease.end - lease.begin < timedelta(days=32)
+
+
+# ------------------------------------------------------------------ several processes, and hands that are not careful
+
+
+async def test_several_processes_that_start_together_leave_one_subscription(sandbox: Sandbox) -> None:
+    """Each has a listener of its own with the same address, as workers have."""
+    for _ in range(2):
+        clients = [client_of(sandbox, listener=listening("the-token-of-all-workers")) for _ in range(4)]
+        await asyncio.gather(*(client.__aenter__() for client in clients))
+        await asyncio.gather(*(client.aclose() for client in clients))
+    assert len(sandbox.subscriptions) == 1
+
+
+async def test_processes_with_different_tokens_are_told_so(sandbox: Sandbox, caplog: pytest.LogCaptureFixture) -> None:
+    clients = [client_of(sandbox, listener=listening(f"a-token-of-its-own-{n}")) for n in range(2)]
+    await asyncio.gather(*(client.__aenter__() for client in clients))
+    await asyncio.gather(*(client.aclose() for client in clients))
+    assert len(sandbox.subscriptions) <= 2
+    assert not [r for r in caplog.records if "not subscribed" in r.message]
+
+
+@pytest.mark.parametrize("ending", ["listener", "client", "slowly"])
+async def test_a_handler_may_end_it_all(ending: str, sandbox: Sandbox) -> None:
+    listener = Listener()
+    called = asyncio.Event()
+    client = client_of(sandbox, listener=listener)
+
+    @listener.on_notification
+    async def handler(_: object) -> None:
+        called.set()
+        if ending == "listener":
+            await listener.stop()
+        elif ending == "client":
+            await client.aclose()
+        else:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                await asyncio.sleep(3)
+
+    async with asyncio.timeout(15):
+        async with client:
+            sandbox.subscribe(listener.url, trigger_event="UNDEFINED_EVENT")
+            await sandbox.notify("INBOUND_TEXT_FINISHED")
+            await called.wait()
+        await listener.stop()
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        if left:
+            await asyncio.wait(left, timeout=4)
+
+
+@pytest.mark.parametrize("words", [{"trigger_event": "ORDER_FINISHED"}, {"notification_format": "EMAIL"}])
+def test_an_own_subscription_in_words_that_callfire_does_not_know_is_refused(words: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError, match="must be"):
+        OwnSubscription(**words)

@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 
 from callfire_async import ConfigurationError, Outcome, StoreError, open_store
-from callfire_async.stores import Claim, Phase, Record, Scope
+from callfire_async.stores import Claim, Phase, Record, Scope, SupersededError
 from callfire_async.stores.postgres import PostgresStore
 from callfire_async.stores.postgres_schema import MIGRATIONS, script
 from callfire_async.stores.postgres_wakes import BEAT
@@ -125,7 +125,7 @@ class TestPurchases:
             *(store.place(SCOPE, key, "1", ask_in=0.0, rest=0.0) for store, key in zip(pair, "ab", strict=True)),
             return_exceptions=True,
         )
-        assert {type(end) for end in ends} == {Record, StoreError}
+        assert {type(end) for end in ends} == {Record, SupersededError}
         assert len(await pair[0].in_phase(SCOPE, Phase.OPEN)) == 1
 
     async def test_settled_orders_are_forgotten_after_their_time(self, postgres_url: str) -> None:
