@@ -50,7 +50,7 @@ class Reply:
     """A complete answer."""
 
     status: int
-    #: Looked up by names in lower case.
+    #: Names in lower case.
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes = field(default=b"", repr=False)
 
