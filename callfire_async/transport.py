@@ -23,8 +23,8 @@ T = TypeVar("T")
 #: The largest answer that is read, decoded: a page of a thousand numbers has about 600 KB.
 MOST_BYTES: Final = 8 * 1024 * 1024
 
-#: Bytes from which an answer is decoded in a thread. The densest of this size takes some 4 ms to decode, and the interpreter's threads take turns
-#: of 5 ms: less would gain nothing, and 64 KiB of empty elements held the loop up for 30 to 60 ms.
+#: Bytes from which an answer is decoded in a thread. The densest of this size takes 8 ms, about what the loop waits for a thread at work, since
+#: the interpreter's threads take turns of 5 ms: less would gain nothing. 64 KiB of empty elements take 30 to 70 ms.
 LARGE: Final = 8 * 1024
 
 #: A whole answer may take this many times the timeout, so that a server which sends a byte now and then holds nobody for ever.
