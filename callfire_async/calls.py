@@ -39,7 +39,7 @@ class Calls:
             try:
                 return await decoded(await self._transport.send(request), decode)
             except Error as exc:
-                pause = _pause_after(exc, attempt, repeatable=repeatable) if attempt <= self._max_retries else None
+                pause = pause_after(exc, attempt, repeatable=repeatable) if attempt <= self._max_retries else None
                 if pause is None:
                     raise
             await asyncio.sleep(pause)
@@ -58,7 +58,10 @@ class Calls:
 
         The list may change on the way: an entry that moves to a later page is told once, by its `name`; one that moves to an earlier page
         meanwhile is missed, as nothing in offsets can show it. The end is an empty page, the newest total, or a page with nothing new.
+        InvalidOrderError, before anything is sent, for a limit that is none.
         """
+        if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
+            raise InvalidOrderError(f"limit={limit!r} must be a whole number of at least 1, or None; nothing was sent.")
         told: set[Hashable] = set()
         first = 0
         while limit is None or len(told) < limit:
@@ -73,15 +76,8 @@ class Calls:
                 return
 
 
-def checked_limit(limit: int | None) -> int | None:
-    """A limit as it may be; InvalidOrderError, before anything is sent, where it is none."""
-    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
-        raise InvalidOrderError(f"limit={limit!r} must be a whole number of at least 1, or None; nothing was sent.")
-    return limit
-
-
-def _pause_after(exc: Error, attempt: int, *, repeatable: bool) -> float | None:
-    """Seconds to wait before the call is made again; None where that is no use or not safe."""
+def pause_after(exc: Error, attempt: int, *, repeatable: bool) -> float | None:
+    """Seconds to wait before a call is made again; None where that is no use or, unless it is `repeatable`, not safe."""
     if isinstance(exc, RateLimitedError) and exc.retry_after is not None:
         return exc.retry_after if exc.retry_after <= LONGEST_PAUSE else None
     never_arrived = isinstance(exc, RateLimitedError) or (isinstance(exc, TransportError) and not exc.sent)

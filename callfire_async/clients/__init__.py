@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 from contextlib import AsyncExitStack
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
 from callfire_async._version import __version__
-from callfire_async.calls import Calls, checked_limit
+from callfire_async.calls import Calls
 from callfire_async.clients.order import Order
 from callfire_async.errors import ClosedError, ConfigurationError
 from callfire_async.poller import Poller
@@ -175,15 +173,8 @@ class OrderClient(Generic[S]):
         """Follow an order that was placed elsewhere. Whether the provider knows it shows when it is asked."""
         self._must_run()
         self._provider.encode_status(str(order_id))  # refuses an impossible id
-        record = Record(
-            scope=self._scope,
-            key=secrets.token_hex(8),
-            content={},
-            phase=Phase.OPEN,
-            submitted_at=datetime.now(UTC),
-            order_id=str(order_id),
-        )
-        return Order(self, await self._registry.track(await self._store.attach(record)))
+        record = await self._store.attach(Record.attached(self._scope, str(order_id)))
+        return Order(self, await self._registry.track(record))
 
     async def pending(self) -> list[Order[S]]:
         """The open orders of this account, those of an earlier run included, oldest first."""
@@ -260,7 +251,7 @@ class OrderClient(Generic[S]):
     ) -> AsyncIterator[T]:
         """A list of what is no order, page by page."""
         self._must_run()
-        async for item in self._calls.pages(request, decode, most=most, limit=checked_limit(limit), name=name):
+        async for item in self._calls.pages(request, decode, most=most, limit=limit, name=name):
             yield item
 
     async def _ask(self, order_id: str) -> S:

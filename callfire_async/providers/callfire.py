@@ -28,7 +28,8 @@ from callfire_async.providers.callfire_envelope import (
     resource,
     time,
 )
-from callfire_async.providers.callfire_states import LONGEST_STATUS, OrderStates
+from callfire_async.providers.callfire_states import OrderStates
+from callfire_async.providers.states import LONGEST_STATUS
 
 if TYPE_CHECKING:
     from datetime import datetime

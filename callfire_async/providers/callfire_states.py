@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
-from dataclasses import fields, is_dataclass
 from datetime import datetime
 from decimal import Decimal
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from callfire_async.errors import ConfigurationError
 from callfire_async.orders import NumberOrder, OrderItem, Outcome
+from callfire_async.providers.states import FirstTimes, dump
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,13 +39,6 @@ OUTCOMES: Final[Mapping[str, Outcome]] = MappingProxyType(
 )
 
 
-LONGEST_STATUS: Final = 100
-"""Characters of a status; the longest of those known has 18."""
-
-MOST_UNKNOWN: Final = 100
-"""How many unknown statuses are told of in the log, once each."""
-
-
 class OrderStates:
     """`outcomes` corrects or extends the meaning of statuses, which is mostly inferred: {"VOID": Outcome.FAILED}."""
 
@@ -55,13 +48,12 @@ class OrderStates:
         except ValueError as exc:
             raise ConfigurationError(f"outcomes= maps CallFire's statuses to Outcome members: {exc}.") from exc
         self._outcomes = {**OUTCOMES, **corrected}
-        self._told: set[str] = set()
+        self._first_times = FirstTimes()
 
     def outcome(self, status: str, *, believed: bool = True) -> Outcome:
         """The meaning of a status; one that nobody knows is PENDING, and is logged once if it is `believed`: not made up by a stranger."""
         outcome = self._outcomes.get(status.upper())
-        if outcome is None and believed and status.upper() not in self._told and len(self._told) < MOST_UNKNOWN:
-            self._told.add(status.upper())
+        if outcome is None and believed and self._first_times.of(status.upper()):
             logger.warning(
                 "CallFire calls an order %.40r, a status this library does not know. It counts as not final; "
                 "if you know better, pass outcomes={%.40r: Outcome.…} to CallFire().",
@@ -72,7 +64,7 @@ class OrderStates:
 
     def dump(self, state: NumberOrder) -> str:
         """JSON, with money and times as text."""
-        return json.dumps(state, default=_plain, separators=(",", ":"))
+        return dump(state, leaf=str)
 
     def load(self, text: str) -> NumberOrder:
         """The state that `dump` wrote, with its outcome decided anew."""
@@ -86,10 +78,3 @@ class OrderStates:
             fields[name] = None if fields[name] is None else Decimal(fields[name])
         fields |= {"created": datetime.fromisoformat(fields["created"]), "outcome": self.outcome(fields["status"])}
         return NumberOrder(**fields)
-
-
-def _plain(value: Any) -> dict[str, Any] | str:
-    """What JSON has no form for. Not `asdict`, which copies each of ten thousand numbers one by one."""
-    if is_dataclass(value):
-        return {field.name: getattr(value, field.name) for field in fields(value)}
-    return str(value)

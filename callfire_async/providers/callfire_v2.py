@@ -10,7 +10,7 @@ from callfire_async.errors import ConfigurationError, InvalidOrderError
 from callfire_async.orders import NumberOrder, OrderItem
 from callfire_async.providers import Postback, Receipt, Reply, Request, callfire_v2_traces, jsondoc
 from callfire_async.providers.callfire import order_content as order_content_of_1_1
-from callfire_async.providers.callfire_states import LONGEST_STATUS, OrderStates
+from callfire_async.providers.callfire_states import OrderStates
 from callfire_async.providers.callfire_v2_envelope import (
     MOST_ON_PAGE,
     checked_id,
@@ -25,6 +25,7 @@ from callfire_async.providers.callfire_v2_envelope import (
     v2_names,
 )
 from callfire_async.providers.callfire_v2_webhooks import Signature
+from callfire_async.providers.states import LONGEST_STATUS
 
 if TYPE_CHECKING:
     from datetime import datetime

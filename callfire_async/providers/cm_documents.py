@@ -6,7 +6,6 @@ import json
 import logging
 import re
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from callfire_async.errors import ProtocolError
 from callfire_async.orders import NumberRange, NumberRequest, Outcome
 from callfire_async.providers import jsondoc
+from callfire_async.providers.states import LONGEST_STATUS, FirstTimes, dump
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,19 +28,13 @@ ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 MOST_NUMBERS: Final = 100_000
 """The most numbers one answer may assign, a hundred times what one order may ask for: ours, because ranges are written out number by number."""
 
-LONGEST_STATUS: Final = 100
-"""Characters of a status; the longest of those known has 11."""
-
-MOST_UNKNOWN: Final = 100
-"""How many unknown words are told of in the log, once each."""
-
 
 class Documents:
     """Reads number requests with one table of names. ValueError says why one cannot be read."""
 
     def __init__(self, names: CMNames) -> None:
         self._names = names
-        self._told: set[str] = set()
+        self._first_times = FirstTimes()
 
     def order_id(self, document: jsondoc.Value) -> str | None:
         """The id of a number request, where it has one."""
@@ -65,7 +59,7 @@ class Documents:
         if sum(part.size or 1 for part in ranges) > MOST_NUMBERS:
             raise ValueError(f"its {names.ranges} hold more than {MOST_NUMBERS:,} numbers")
         quantity = jsondoc.whole(node, names.quantity)
-        if quantity is None and believed and self._first_time(f"no {names.quantity}"):
+        if quantity is None and believed and self._first_times.of(f"no {names.quantity}"):
             logger.warning("CM.com's number requests have no %s, so their shortfall is not known.", names.quantity)
         return NumberRequest(
             id=order_id,
@@ -96,7 +90,7 @@ class Documents:
 
     def dump(self, state: NumberRequest) -> str:
         """JSON, with times as text."""
-        return json.dumps(state, default=_plain, separators=(",", ":"))
+        return dump(state, _leaf)
 
     def load(self, text: str) -> NumberRequest:
         """What `dump` wrote, whatever the names were then; its outcome is decided anew, so a corrected table counts for it too."""
@@ -129,7 +123,7 @@ class Documents:
 
     def _outcome(self, status: str, *, believed: bool = True) -> Outcome:
         outcome = self._names.outcomes.get(status.upper())
-        if outcome is None and believed and self._first_time(status.upper()):
+        if outcome is None and believed and self._first_times.of(status.upper()):
             logger.warning(
                 "CM.com calls a number request %.40r, a status this library does not know. It counts as not final; "
                 "if you know better, pass CMVoice(names=CMNames(outcomes={%.40r: Outcome.…})).",
@@ -137,12 +131,6 @@ class Documents:
                 status,
             )
         return outcome or Outcome.PENDING
-
-    def _first_time(self, word: str) -> bool:
-        news = word not in self._told and len(self._told) < MOST_UNKNOWN
-        if news:
-            self._told.add(word)
-        return news
 
 
 def read(body: bytes) -> jsondoc.Value:
@@ -198,7 +186,5 @@ def _time(value: jsondoc.Value) -> datetime | None:
         return None
 
 
-def _plain(value: Any) -> dict[str, Any] | str | float:
-    if is_dataclass(value):
-        return {field.name: getattr(value, field.name) for field in fields(value)}
+def _leaf(value: Any) -> str | float:
     return value.isoformat() if isinstance(value, datetime) else float(value)

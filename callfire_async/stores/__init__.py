@@ -6,9 +6,10 @@ several clients can share a store. Any method may raise StoreError.
 
 from __future__ import annotations
 
+import secrets
 import time
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, Self
 
@@ -76,6 +77,18 @@ class Record:
     settled_by: str | None = None
     #: SHA-256, in hex, of the secret in the order's own callback address, where it has one. The secret itself is kept nowhere.
     callback: str | None = None
+
+    @classmethod
+    def attached(cls, scope: Scope, order_id: str) -> Self:
+        """An order that was not bought under any key here, to be followed from now on."""
+        return cls(
+            scope=scope,
+            key=secrets.token_hex(8),
+            content={},
+            phase=Phase.OPEN,
+            submitted_at=datetime.now(UTC),
+            order_id=order_id,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Generic
 
+from callfire_async.calls import pause_after
 from callfire_async.errors import (
     ClosedError,
     Error,
@@ -20,7 +21,7 @@ from callfire_async.errors import (
 )
 from callfire_async.providers import S
 from callfire_async.stores import Phase, Record, SupersededError
-from callfire_async.submission.fate import may_have_arrived, must_agree, pause_after
+from callfire_async.submission.fate import may_have_arrived, must_agree
 from callfire_async.transport import decoded
 
 if TYPE_CHECKING:
@@ -44,12 +45,11 @@ class _UnknownFateError(Exception):
 
 
 @dataclass(eq=False, slots=True)
-class _Purchase(Generic[S]):
+class _Purchase:
     """One that is under way."""
 
     key: str
     content: Content
-    task: asyncio.Task[Tracked[S]] | None = None
     #: Its request is on the way, or about to be: only then may it be cut off.
     sending: bool = False
     #: It may have reached the provider.
@@ -86,7 +86,7 @@ class Submissions(Generic[S]):
         self._rest = rest
         self._max_retries = max_retries
         self._new_callback = new_callback
-        self._under_way: dict[str, _Purchase[S]] = {}
+        self._under_way: dict[str, tuple[_Purchase, asyncio.Task[Tracked[S]]]] = {}
 
     async def buy(self, content: Content, key: str | None) -> Tracked[S]:
         """Buy, or find what the key has bought before.
@@ -98,10 +98,8 @@ class Submissions(Generic[S]):
         elif not isinstance(key, str) or not 1 <= len(key) <= 255 or not key.isprintable():
             raise InvalidOrderError(f"key={key!r} must be a printable text of 1 to 255 characters; nothing was sent.")
         await self._unwritten.settle(key)
-        purchase = self._under_way.get(key) or self._begin(key, content)
+        purchase, task = self._under_way.get(key) or self._begin(key, content)
         must_agree(key, purchase.content, content)
-        task = purchase.task
-        assert task is not None  # noqa: S101 - for the type checker
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
@@ -113,15 +111,15 @@ class Submissions(Generic[S]):
     async def aclose(self, *, patience: float) -> None:
         """Wait up to `patience` seconds for purchases under way; what is not answered by then is in doubt. What is being written gets as long again."""
         for sending_only in (True, False):
-            under_way = [(p, p.task) for p in self._under_way.values() if p.task is not None]
+            under_way = list(self._under_way.values())
             if under_way:
                 await asyncio.wait([task for _, task in under_way], timeout=patience)
             for purchase, task in under_way:
                 if purchase.sending or not sending_only:
                     task.cancel()
-        await asyncio.gather(*(p.task for p in self._under_way.values() if p.task is not None), return_exceptions=True)
+        await asyncio.gather(*(task for _, task in self._under_way.values()), return_exceptions=True)
 
-    def _begin(self, key: str, content: Content) -> _Purchase[S]:
+    def _begin(self, key: str, content: Content) -> tuple[_Purchase, asyncio.Task[Tracked[S]]]:
         url, digest = (None, None) if self._new_callback is None else self._new_callback()
         request = self._provider.encode_order(content, url)
         record = Record(
@@ -132,13 +130,13 @@ class Submissions(Generic[S]):
             submitted_at=datetime.now(UTC),
             callback=digest,
         )
-        purchase: _Purchase[S] = _Purchase(key, content)
-        purchase.task = asyncio.create_task(self._buy(purchase, request, record), name=f"callfire_async purchase {key}")
-        self._under_way[key] = purchase
-        purchase.task.add_done_callback(lambda _: self._under_way.pop(key))
-        return purchase
+        purchase = _Purchase(key, content)
+        task = asyncio.create_task(self._buy(purchase, request, record), name=f"callfire_async purchase {key}")
+        self._under_way[key] = purchase, task
+        task.add_done_callback(lambda _: self._under_way.pop(key))
+        return purchase, task
 
-    async def _buy(self, purchase: _Purchase[S], request: Request, record: Record) -> Tracked[S]:
+    async def _buy(self, purchase: _Purchase, request: Request, record: Record) -> Tracked[S]:
         if (known := await self._intend(record)) is not None:
             return await self._bought_before(known, record.content)
         purchase.sending = True
@@ -173,7 +171,7 @@ class Submissions(Generic[S]):
             )
         return await self._registry.track(known)
 
-    async def _send(self, purchase: _Purchase[S], request: Request) -> Receipt[S]:
+    async def _send(self, purchase: _Purchase, request: Request) -> Receipt[S]:
         """Send until it surely arrived, was surely refused, or its fate is unknown. Only what surely never arrived is sent again."""
         for attempt in itertools.count(1):
             purchase.sent = True
@@ -186,7 +184,7 @@ class Submissions(Generic[S]):
                 if not isinstance(exc, Error) or may_have_arrived(exc):
                     raise _UnknownFateError(str(exc)) from exc
                 purchase.sent = False
-                pause = pause_after(exc, attempt) if attempt <= self._max_retries else None
+                pause = pause_after(exc, attempt, repeatable=False) if attempt <= self._max_retries else None
                 if pause is None:
                     raise
                 logger.info(
@@ -233,7 +231,8 @@ class Submissions(Generic[S]):
                     self._scope, key, receipt.order_id, ask_in=self._ask_in, rest=self._rest
                 )
             except SupersededError as exc:
-                record = await self._adopt(receipt.order_id)
+                # What is bought must not be lost, though its purchase is not there any more.
+                record = await self._store.attach(Record.attached(self._scope, receipt.order_id))
                 logger.error(  # noqa: TRY400 - its sentence says it all
                     "The provider accepted order %r under the id %s, but meanwhile that purchase was settled otherwise: %s "
                     "The order is followed under the key %r.",
@@ -256,25 +255,12 @@ class Submissions(Generic[S]):
             await self._registry.observe(receipt.state, "create")
         return tracked
 
-    async def _adopt(self, order_id: str) -> Record:
-        """Follow an order whose purchase is not there any more: it is bought, and must not be lost."""
-        return await self._store.attach(
-            Record(
-                scope=self._scope,
-                key=secrets.token_hex(8),
-                content={},
-                phase=Phase.OPEN,
-                submitted_at=datetime.now(UTC),
-                order_id=order_id,
-            )
-        )
-
     async def _track(self, record: Record) -> Tracked[S]:
         self._registry.tally["placed"] += 1
         return await self._registry.track(record, new=True)
 
 
-def _cut_off(purchase: _Purchase[S]) -> Error:
+def _cut_off(purchase: _Purchase) -> Error:
     """What to tell who waits for a purchase that closing the client has ended."""
     if purchase.sent:
         return OrderInDoubtError(

@@ -214,7 +214,7 @@ async def test_a_reused_connection_of_the_callers_client_that_breaks_is_one_post
 @pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make the pauses before a purchase is sent again short: half a second, a second and so on are times a random factor."""
-    monkeypatch.setattr("callfire_async.submission.fate.random.uniform", lambda *_: 0.1)
+    monkeypatch.setattr("callfire_async.calls.random.uniform", lambda *_: 0.1)
 
 
 @pytest.mark.usefixtures("hurried")
@@ -426,8 +426,7 @@ async def test_cancelling_an_order_does_not_cut_its_post_and_it_shows_up_in_pend
         with pytest.raises(asyncio.CancelledError):
             await buying
         assert (await client.pending(), await client.in_doubt()) == ([], [])
-        purchase = client._submissions._under_way["purchase-7"].task
-        assert purchase is not None
+        _, purchase = client._submissions._under_way["purchase-7"]
         release.set()
         await asyncio.wait([purchase])
         assert [(order.id, order.key) for order in await client.pending()] == [("1428507003", "purchase-7")]

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gc
+import logging
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from pathlib import Path
@@ -39,6 +40,8 @@ class Moody(SQLiteStore):
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         self.failing: set[str] = set()
+        #: Set once a slow method was called.
+        self.begun = asyncio.Event()
         self.slow: dict[str, float] = {}
         self.failure: Exception = StoreError("The disk is full.")
 
@@ -46,6 +49,7 @@ class Moody(SQLiteStore):
         if method in self.failing:
             raise self.failure
         if method in self.slow:
+            self.begun.set()
             await asyncio.sleep(self.slow[method])
 
     async def place(self, scope: Scope, key: str, order_id: str, *, ask_in: float, rest: float) -> Record:
@@ -100,8 +104,8 @@ async def test_closing_while_its_fate_is_being_written_never_says_it_was_not_pla
     client = client_of(sandbox, store)
     async with client:
         both = [asyncio.create_task(client.order(local=1, key="k")) for _ in range(2)]
-        await accepted(sandbox)
-        await asyncio.sleep(0.05)
+        async with asyncio.timeout(5):
+            await store.begun.wait()
     for one in both:
         with pytest.raises(OrderInDoubtError, match="It may have been placed"):
             await one
@@ -120,12 +124,15 @@ async def test_closing_waits_for_what_is_being_written(
 
 
 async def test_closing_before_anything_was_sent_says_so(
-    sandbox: Sandbox, store: Moody, monkeypatch: pytest.MonkeyPatch
+    sandbox: Sandbox, store: Moody, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(clients, "CLOSING", 0.1)
+    caplog.set_level(logging.INFO)
     async with CallFire("login", "password", base_url="http://127.0.0.1:9", store=store, max_retries=9) as client:
         ordering = asyncio.create_task(client.order(local=1, key="k"))
-        await asyncio.sleep(0.1)
+        async with asyncio.timeout(5):
+            while "surely did not arrive" not in caplog.text:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
     with pytest.raises(ClosedError, match="It was not placed"):
         await ordering
     async with client_of(sandbox, store) as client:
